@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every module is compiled alike: language mode 6, no warning left standing.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A module of `Sources/`; an import points only at an earlier line of the list below.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: [], swiftSettings: house)
+}
+
+func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let package = Package(
+    name: "weir",
+    products: [.executable(name: "weir", targets: ["weir"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        library("COpenSSL", "openssl", "libssl-dev"),
+        library("CNghttp2", "libnghttp2", "libnghttp2-dev"),
+        library("CPCRE2", "libpcre2-8", "libpcre2-dev"),
+        library("CCodecs", "zlib", "zlib1g-dev"),
+
+        module("Bytes", []),
+        module("OS", ["Bytes", "CLinux"]),
+        module("Loop", ["Bytes", "OS"]),
+        module("TLS", ["Bytes"]),
+        module("HTTP", ["Bytes"]),
+        module("DNS", ["Bytes"]),
+        module("Policy", ["Bytes"]),
+        module("DLP", ["Bytes", "CLinux", "CPCRE2", "CCodecs", "COpenSSL"]),
+        module("Upstream", ["Bytes", "OS", "Loop", "TLS", "DNS", "Policy"]),
+        module("Record", ["Bytes", "OS"]),
+        module("Config", ["Policy", "DLP", "TLS", "HTTP", "Record", .product(name: "Yams", package: "Yams")]),
+        module(
+            "Gateway",
+            ["Bytes", "OS", "Loop", "TLS", "HTTP", "DNS", "Policy", "DLP", "Upstream", "Record", "Config"]),
+        .executableTarget(
+            name: "weir",
+            dependencies: [
+                "Gateway", "Config", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+
+        tests("BytesTests", ["Bytes"]),
+        tests("LoopTests", ["Loop", "OS"]),
+        tests("HTTPTests", ["HTTP"]),
+        tests("DNSTests", ["DNS"]),
+        tests("TLSTests", ["TLS"]),
+        tests("PolicyTests", ["Policy"]),
+        tests("DLPTests", ["DLP"]),
+        tests("RecordTests", ["Record"]),
+        tests("ConfigTests", ["Config"]),
+    ]
+)

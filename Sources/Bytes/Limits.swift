@@ -1,0 +1,55 @@
+/// Every bound of the gateway, with its default. The names are those of `limits` in the configuration, in camel case.
+public struct Limits: Sendable, Equatable {
+    /// A request or response head, from its first byte to the empty line. 64 KiB: the largest of the common servers.
+    public var headBytes = 64 * 1024
+    /// Fields in one head; more is the threat `header_flood`.
+    public var headFields = 256
+    /// From the first byte of a request to the end of its head.
+    public var headTimeout = Milliseconds.seconds(10)
+    /// Bytes per second a body must keep, after `bodyGrace`; a slower sender is cut as `slow_request`.
+    public var bodyMinRate = 1024
+    public var bodyGrace = Milliseconds.seconds(10)
+    /// Between the exchanges of a kept connection.
+    public var idleTimeout = Milliseconds.seconds(60)
+    /// From the end of a request to the head of its response.
+    public var responseTimeout = Milliseconds.seconds(300)
+    /// A peer that takes none of the bytes waiting for it.
+    public var writeTimeout = Milliseconds.seconds(60)
+    /// A tunnel on which nothing moves in either direction.
+    public var tunnelIdleTimeout = Milliseconds.seconds(3600)
+    /// An upgraded or streaming exchange (WebSocket, SSE, gRPC) on which nothing moves.
+    public var streamIdleTimeout = Milliseconds.seconds(3600)
+    /// Silence after which a protocol in which the server speaks first is assumed.
+    public var detectTimeout = Milliseconds(300)
+    /// First bytes read to find the application; a ClientHello must end within them.
+    public var detectBytes = 16 * 1024
+    /// A match with all its look-around.
+    public var matchBytes = 4 * 1024
+    /// Backtracking steps PCRE2 may take for one attempt.
+    public var matchSteps = 100_000
+    /// Held bytes per worker; at the bound new holds wait unread.
+    public var holdTotal = 256 * 1024 * 1024
+    /// Release of a held tail of a tunnel after this silence.
+    public var holdTimeout = Milliseconds(200)
+    public var learnedPerService = 1000
+    /// Of a refused body, read and thrown away so that the client can read the answer.
+    public var lingerBytes = 1024 * 1024
+    public var lingerTimeout = Milliseconds.seconds(5)
+    public var drainTimeout = Milliseconds.seconds(30)
+    public var connectTimeout = Milliseconds.seconds(5)
+    public var resolveTimeout = Milliseconds.seconds(5)
+    public var connectionsPerClient = 4096
+    /// Client connections per worker.
+    public var connections = 100_000
+    /// Idle upstream connections kept per worker and destination.
+    public var idleUpstreams = 64
+    /// Decompression: output over input, once a body has given `decodedFloor` of output.
+    public var decodedRatio = 200
+    public var decodedBytes = 256 * 1024 * 1024
+    /// Codings on top of each other.
+    public var decodeDepth = 4
+    /// Names kept by a worker's resolver cache.
+    public var resolverCache = 10_000
+
+    public init() {}
+}

@@ -1,0 +1,2 @@
+#include "linux.h"
+#include "simd.h"

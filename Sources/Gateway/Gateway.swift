@@ -1,0 +1,2 @@
+/// The composition root: listeners, loops and what they share.
+public enum Gateway {}
