@@ -5,8 +5,12 @@ public struct Ticks: Hashable, Comparable, Sendable {
     @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     @inlinable public static func < (a: Ticks, b: Ticks) -> Bool { a.milliseconds < b.milliseconds }
-    @inlinable public static func + (a: Ticks, b: Milliseconds) -> Ticks { Ticks(milliseconds: a.milliseconds + b.count) }
-    @inlinable public static func - (a: Ticks, b: Ticks) -> Milliseconds { Milliseconds(a.milliseconds - b.milliseconds) }
+    @inlinable public static func + (a: Ticks, b: Milliseconds) -> Ticks {
+        Ticks(milliseconds: a.milliseconds + b.count)
+    }
+    @inlinable public static func - (a: Ticks, b: Ticks) -> Milliseconds {
+        Milliseconds(a.milliseconds - b.milliseconds)
+    }
 
     /// Later than any deadline.
     public static let never = Ticks(milliseconds: .max)

@@ -1,0 +1,96 @@
+// The words of the product as values. Every module speaks of them and none owns them.
+
+/// How a service is treated: learn, alert, or enforce.
+public enum Mode: UInt8, Sendable, CaseIterable {
+    case discover, monitor, protect
+
+    public var label: StaticString {
+        switch self {
+        case .discover: "discover"
+        case .monitor: "monitor"
+        case .protect: "protect"
+        }
+    }
+}
+
+/// What is done with a session, from the mildest to the strictest.
+public enum Action: UInt8, Sendable, CaseIterable, Comparable {
+    case allow, alert, redact, deny
+
+    @inlinable public static func < (a: Action, b: Action) -> Bool { a.rawValue < b.rawValue }
+
+    public var label: StaticString {
+        switch self {
+        case .allow: "allow"
+        case .alert: "alert"
+        case .redact: "redact"
+        case .deny: "deny"
+        }
+    }
+}
+
+/// What decided an action; when several apply, the first in this order.
+public enum Reason: UInt8, Sendable, CaseIterable, Comparable {
+    case threat, rule, violation, finding
+
+    @inlinable public static func < (a: Reason, b: Reason) -> Bool { a.rawValue < b.rawValue }
+
+    public var label: StaticString {
+        switch self {
+        case .threat: "threat"
+        case .rule: "rule"
+        case .violation: "violation"
+        case .finding: "finding"
+        }
+    }
+}
+
+/// What is spoken on a connection, found by looking at its bytes.
+public enum Application: UInt8, Sendable, CaseIterable {
+    case tcp, http, http2, grpc, webSocket, tls, dns, ssh, mysql, postgresql, redis, mongodb, kafka, smtp, ftp, imap,
+        pop3, ldap, amqp, mqtt, cassandra
+
+    /// As users write it in rules and read it in records.
+    public var label: StaticString {
+        switch self {
+        case .tcp: "TCP"
+        case .http: "HTTP"
+        case .http2: "HTTP2"
+        case .grpc: "gRPC"
+        case .webSocket: "WebSocket"
+        case .tls: "TLS"
+        case .dns: "DNS"
+        case .ssh: "SSH"
+        case .mysql: "MySQL"
+        case .postgresql: "PostgreSQL"
+        case .redis: "Redis"
+        case .mongodb: "MongoDB"
+        case .kafka: "Kafka"
+        case .smtp: "SMTP"
+        case .ftp: "FTP"
+        case .imap: "IMAP"
+        case .pop3: "POP3"
+        case .ldap: "LDAP"
+        case .amqp: "AMQP"
+        case .mqtt: "MQTT"
+        case .cassandra: "Cassandra"
+        }
+    }
+}
+
+/// A protocol attack or abuse seen on the wire. The raw values are the stable ids of the records.
+public enum Threat: String, Sendable, CaseIterable {
+    case requestSmuggling = "request_smuggling"
+    case malformedHTTP = "malformed_http"
+    case headerFlood = "header_flood"
+    case slowRequest = "slow_request"
+    case hostIPMismatch = "host_ip_mismatch"
+    case sniHostMismatch = "sni_host_mismatch"
+    case noSNI = "no_sni"
+    case inwardAddress = "inward_address"
+    case rebinding = "rebinding"
+    case gatewayLoop = "gateway_loop"
+    case decompressionBomb = "decompression_bomb"
+    case patternOverrun = "pattern_overrun"
+    case connectionFlood = "connection_flood"
+}
