@@ -65,5 +65,6 @@ let package = Package(
         tests("DLPTests", ["DLP"]),
         tests("RecordTests", ["Record"]),
         tests("ConfigTests", ["Config"]),
+        tests("GatewayTests", ["Gateway"]),
     ]
 )
