@@ -19,7 +19,7 @@ public final class FileWatch {
     private var digests: [String: Int?]
 
     public init(_ settings: Settings) {
-        descriptor = inotify_init1(Int32(IN_NONBLOCK.rawValue | IN_CLOEXEC.rawValue))
+        descriptor = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
         main = settings.files.first ?? ""
         includes = settings.includes
         digests = settings.digests.mapValues { $0 }

@@ -28,8 +28,8 @@ public enum StateDirectory {
     /// Writes a new key beside its place and links it in whole: of two starts at once the first wins, and a key cut in
     /// half by a crash is never seen under its name.
     private static func create(_ path: String) throws(Failure) {
-        var key = [UInt8](repeating: 0, count: keyBytes)
-        guard getrandom(&key, keyBytes, 0) == keyBytes else { throw failure(path) }
+        var random = SystemRandomNumberGenerator()
+        let key = (0..<keyBytes).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         let draft = "\(path).\(getpid())"
         unlink(draft)
         let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
