@@ -26,6 +26,8 @@ public struct Settings: Sendable {
     public var files: [String]
     /// Patterns of `include`, made absolute or relative as the main file is.
     public var includes: [String] = []
+    /// What was in the files, to tell whether they changed.
+    var digests: [String: Int] = [:]
     /// Where things stand, so that what is found wrong later is told at its place.
     public var places: SettingsPlaces
 
@@ -36,6 +38,8 @@ public struct Settings: Sendable {
 /// Where the parts of a `Settings` stand, in the order of its lists.
 public struct SettingsPlaces: Sendable {
     public var workers: Place
+    /// Where `listeners` stands, for what concerns none of them.
+    public var doors: Place
     public var listeners: [Place] = []
     public var identities: [IdentityPlaces] = []
     public var sensors: [SensorPlaces] = []
