@@ -194,15 +194,17 @@ struct FieldLines: Sendable {
     private static func refusal(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Rejection {
         var rest = range
         var last: Range<Int>?
+        var others = 0
         while let coding = Octet.element(bytes, &rest) {
             if let before = last {
                 guard Octet.span(bytes, before, of: Octet.token) == before.upperBound,
                     !Octet.matches(bytes, before, "chunked"), !Octet.matches(bytes, before, "identity")
                 else { return .ambiguous("chunked as the only transfer coding") }
+                others += 1
             }
             last = coding
         }
-        guard let last, Octet.matches(bytes, last, "chunked") else {
+        guard others > 0, let last, Octet.matches(bytes, last, "chunked") else {
             return .ambiguous("chunked as the last transfer coding")
         }
         return Rejection(status: 501, threat: .requestSmuggling, message: "chunked as the only transfer coding")
