@@ -45,7 +45,9 @@ let package = Package(
         module("DLP", ["Bytes", "CLinux", "CPCRE2", "CCodecs", "COpenSSL"]),
         module("Upstream", ["Bytes", "OS", "Loop", "TLS", "DNS", "Policy"]),
         module("Record", ["Bytes", "OS"]),
-        module("Config", ["Policy", "DLP", "TLS", "HTTP", "Record", .product(name: "Yams", package: "Yams")]),
+        module(
+            "Config",
+            ["Bytes", "CLinux", "Policy", "DLP", "TLS", "HTTP", "Record", .product(name: "Yams", package: "Yams")]),
         module(
             "Gateway",
             ["Bytes", "OS", "Loop", "TLS", "HTTP", "DNS", "Policy", "DLP", "Upstream", "Record", "Config"]),
@@ -64,6 +66,7 @@ let package = Package(
         tests("PolicyTests", ["Policy"]),
         tests("DLPTests", ["DLP"]),
         tests("RecordTests", ["Record"]),
-        tests("ConfigTests", ["Config"]),
+        tests("ConfigTests", ["Bytes", "Config", "DLP", "Policy"]),
+        tests("GatewayTests", ["Gateway"]),
     ]
 )

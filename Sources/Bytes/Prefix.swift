@@ -29,7 +29,10 @@ public struct Prefix: Hashable, Sendable {
         self.init(address, length: bits)
     }
 
-    @inlinable public func contains(_ other: IPAddress) -> Bool { other.masked(to: length) == address }
+    /// A range of IPv6 addresses holds no IPv4 address, not even `::/0`: the mapped form is our own way to keep them.
+    @inlinable public func contains(_ other: IPAddress) -> Bool {
+        (length >= 96 || !other.isV4) && other.masked(to: length) == address
+    }
 }
 
 extension IPAddress {

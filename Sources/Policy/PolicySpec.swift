@@ -67,14 +67,19 @@ public struct PolicySpec: Sendable {
     public var internalSuffixes: [DomainName]
     /// The gateway's own addresses: refused as inward.
     public var ownAddresses: [IPAddress]
+    /// For services that only an identity names.
+    public var defaultMode: Mode
+    public var defaultUninspectable: Action
 
     public init(
         services: [ServiceSpec], identities: [IdentitySpec], internalSuffixes: [DomainName],
-        ownAddresses: [IPAddress]
+        ownAddresses: [IPAddress], defaultMode: Mode = .discover, defaultUninspectable: Action = .alert
     ) {
         self.services = services
         self.identities = identities
         self.internalSuffixes = internalSuffixes
         self.ownAddresses = ownAddresses
+        self.defaultMode = defaultMode
+        self.defaultUninspectable = defaultUninspectable
     }
 }

@@ -1,0 +1,144 @@
+import Bytes
+
+/// Who may talk to whom, compiled from a `PolicySpec` and immutable. It is shared by all loops; only the learned rules
+/// behind it grow.
+public final class Policy: Sendable {
+    /// As written, at the same indices; index 0 is `unknown`. Services that only an identity names come after them.
+    public let services: [Service]
+    /// The names of the pods.
+    public let pods: [String]
+    public let learned: LearnedRules
+
+    private let identities: PrefixTable
+    private let identified: ContiguousArray<Identity>
+    private let rules: RuleTable
+    private let written: [[RuleSpec]]
+    /// The name of each rule as records show it, one array per service.
+    private let ruleTexts: ContiguousArray<ContiguousArray<String>>
+    private let internalSuffixes: NameTable
+    private let internalNames: Set<DomainName>
+    private let own: PrefixTable
+
+    /// Compiles a policy, or says all that is wrong with it.
+    public static func compile(_ spec: PolicySpec, learned: LearnedRules) -> Result<Policy, PolicyErrors> {
+        var compiler = PolicyCompiler(spec)
+        let errors = compiler.check()
+        guard errors.isEmpty else { return .failure(PolicyErrors(errors)) }
+        return .success(Policy(compiler, spec, learned))
+    }
+
+    private init(_ compiler: PolicyCompiler, _ spec: PolicySpec, _ learned: LearnedRules) {
+        self.learned = learned
+        services = compiler.services.enumerated().map { index, service in
+            Service(
+                index: index, name: service.name, mode: service.mode, uninspectable: service.uninspectable,
+                learnedAs: learned.number(of: service.name))
+        }
+        pods = compiler.pods
+        identified = ContiguousArray(compiler.identities.map(\.identity))
+        identities = PrefixTable(
+            scopes: 1,
+            compiler.identities.enumerated().map { .init(scope: 0, prefix: $1.prefix, value: UInt32($0)) })
+        written = compiler.services.map(\.rules)
+        rules = RuleTable(written)
+        ruleTexts = ContiguousArray(
+            compiler.services.map { service in
+                ContiguousArray(service.rules.indices.map { "\(service.name)/\($0)" })
+            })
+        internalNames = Set(spec.internalSuffixes)
+        internalSuffixes = NameTable(
+            scopes: 1, internalNames.map { .init(scope: 0, name: $0, isSuffix: true, value: 0) })
+        own = PrefixTable(
+            scopes: 1, Set(spec.ownAddresses).map { .init(scope: 0, prefix: Prefix($0), value: 0) })
+    }
+
+    // MARK: - Who
+
+    /// Who has this address: the longest prefix wins; nobody's is the service `unknown`.
+    public func identify(_ client: IPAddress) -> Identity {
+        guard let index = identities.longest(0, client) else { return Identity(service: 0, pod: nil) }
+        return identified[Int(index)]
+    }
+
+    public func podName(_ identity: Identity) -> String? { identity.pod.map { pods[$0] } }
+
+    // MARK: - What the rules say
+
+    /// What covers this session: the first written rule that matches, else a learned one.
+    public func cover(_ question: Question) -> Cover {
+        let first = rules.first(question)
+        if first != .none {
+            let id = RuleID(
+                service: question.service, rule: first.rule, text: ruleTexts[question.service][first.rule])
+            return first.denies ? .denied(id) : .allowed(id)
+        }
+        if let text = learned.text(
+            services[question.service].learnedAs, question.name, question.address, question.port, question.application)
+        {
+            return .learned(RuleID(service: question.service, rule: nil, text: text))
+        }
+        return .uncovered
+    }
+
+    /// The decision about a session of which nothing else is known yet.
+    public func decide(_ question: Question) -> Decision {
+        Decision(service: services[question.service], cover: cover(question))
+    }
+
+    /// Whether some application would be let through in the mode of the service: asked before dialling when the client
+    /// is silent and the server may speak first.
+    public func couldAllow(service: Int, name: DomainName?, address: IPAddress?, port: UInt16) -> Bool {
+        Application.allCases.contains { application in
+            // The name of a DNS session is that of its question, which is not known yet.
+            let name = application == .dns ? nil : name
+            let question = Question(
+                service: service, name: name, address: address, port: port, application: application)
+            return decide(question).action < .deny
+        }
+    }
+
+    // MARK: - What an address is
+
+    /// What this address is to this service. `name` is the name that led to it, absent where the client itself used
+    /// the address.
+    public func classify(_ address: IPAddress, name: DomainName?, service: Int) -> AddressVerdict {
+        let place = placed(address)
+        switch place.kind {
+        case .outward: return .outward
+        case .refused: return rules.names(address, service, atLeast: place.range) ? .outward : .inward
+        case .privateRange:
+            guard let name, !isInternal(name) else { return .outward }
+            return rules.names(address, service, atLeast: place.range) ? .outward : .privateBehindName
+        }
+    }
+
+    /// Whether a rule of the service that allows something names this address, by itself or by a range. A range that
+    /// reaches beyond the special range around the address does not name it.
+    public func names(_ address: IPAddress, service: Int) -> Bool {
+        rules.names(address, service, atLeast: placed(address).range)
+    }
+
+    /// Whether the name is, or is below, a suffix whose names may have private addresses.
+    public func isInternal(_ name: DomainName) -> Bool {
+        var found = internalNames.contains(name)
+        internalSuffixes.walk(0, name) { _ in found = true }
+        return found
+    }
+
+    private func placed(_ address: IPAddress) -> AddressClass {
+        var isOwn = own.longest(0, address) != nil
+        address.forEachEmbeddedV4 { isOwn = isOwn || own.longest(0, IPAddress(v4: $0)) != nil }
+        return isOwn ? AddressClass(.refused, 128) : AddressClass(address)
+    }
+
+    // MARK: - For people
+
+    /// The rules of a service as written, in order.
+    public func rules(of service: Int) -> [RuleSpec] { written[service] }
+
+    /// The rule as written; absent for a learned one.
+    public func rule(_ id: RuleID) -> RuleSpec? { id.rule.map { written[id.service][$0] } }
+
+    /// The table look-ups that a question costs: a measure for tests, the same for ten rules and for ten thousand.
+    func probes(_ question: Question) -> Int { rules.probes(question) }
+}
