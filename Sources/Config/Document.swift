@@ -33,7 +33,8 @@ struct Document {
         while true {
             do {
                 // The basic resolver: no expression is run over scalars, what they are is decided by the reader.
-                document.root = try Yams.Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
+                let root = try Yams.Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
+                document.root = root?.scalar?.string.isEmpty == true ? nil : root
                 return document
             } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
                 let letter = UnicodeScalar(0xe000 + UInt32(document.renamed.count)) ?? "\u{e000}"

@@ -20,11 +20,12 @@ final class Diagnosis {
         if errors.count < Diagnosis.errorsMax { errors.append(ConfigError(place, message)) }
     }
 
-    /// Whether one more node may be read.
-    func visit(_ place: Place) -> Bool {
-        nodesLeft -= 1
-        if nodesLeft == 0 { add(place, "expected at most \(Diagnosis.nodesMax) values, aliases followed") }
-        return nodesLeft > 0
+    /// Whether a collection of so many nodes may be read.
+    func visit(_ count: Int, _ place: Place) -> Bool {
+        guard nodesLeft >= 0 else { return false }
+        nodesLeft -= count + 1
+        if nodesLeft < 0 { add(place, "expected at most \(Diagnosis.nodesMax) values, aliases followed") }
+        return nodesLeft >= 0
     }
 
     /// What a key is called in the file, and whether it repeats.
@@ -56,15 +57,15 @@ struct Value {
 
     /// The items of a list; nil, and an error, where there is none.
     func items(_ expected: String) -> [Value]? {
-        guard diagnosis.visit(place) else { return nil }
         guard let sequence = node.sequence else { return fail(expected) }
+        guard diagnosis.visit(sequence.count, place) else { return nil }
         return sequence.map { Value(node: $0, key: key, diagnosis: diagnosis) }
     }
 
     /// The entries of a mapping, in order and without repetition.
     func entries(_ expected: String) -> [Entry]? {
-        guard diagnosis.visit(place) else { return nil }
         guard let mapping = node.mapping else { return fail(expected) }
+        guard diagnosis.visit(mapping.count, place) else { return nil }
         var seen: [String: Place] = [:]
         var entries: [Entry] = []
         for (key, value) in mapping {
@@ -102,7 +103,7 @@ struct Value {
         case .number(let text): shown(text)
         case .bool(let flag): "\(flag)"
         case .null: "nothing"
-        case nil: node.mapping == nil ? "a list" : "a mapping"
+        case nil: node.sequence.map { $0.isEmpty ? "an empty list" : "a list" } ?? "a mapping"
         }
     }
 
