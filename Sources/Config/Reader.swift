@@ -38,6 +38,8 @@ final class Diagnosis {
 
 /// One node being read, under the key by which messages call it.
 struct Value {
+    typealias Tree = Node
+
     let node: Node
     let key: String
     let diagnosis: Diagnosis
