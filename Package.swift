@@ -67,5 +67,6 @@ let package = Package(
         tests("DLPTests", ["DLP"]),
         tests("RecordTests", ["Record"]),
         tests("ConfigTests", ["Bytes", "Config", "DLP", "Policy"]),
+        tests("GatewayTests", ["Gateway"]),
     ]
 )

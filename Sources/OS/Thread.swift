@@ -1,5 +1,5 @@
+import CLinux
 import Glibc
-import OS
 
 /// Starts a thread that makes what it runs and runs it until it returns.
 ///
