@@ -49,24 +49,39 @@ struct Value {
     /// What a plain scalar says by the core schema of YAML 1.2; quoted scalars are text.
     enum Scalar: Equatable {
         case text(String), integer(Int), number(String), bool(Bool), null
+        /// `!secret x`: what it means only its writer knows.
+        case tagged(String)
     }
 
     var scalar: Scalar? {
         guard let scalar = node.scalar else { return nil }
+        if let tag { return .tagged(tag) }
         return scalar.style == .plain && scalar.tag.description.isEmpty
             ? Value.plain(scalar.string) : .text(scalar.string)
     }
 
+    /// A tag that says more than the shape of the node does.
+    private var tag: String? {
+        let (tag, standard) =
+            switch node {
+            case .scalar(let scalar): (scalar.tag.description, "str")
+            case .sequence(let sequence): (sequence.tag.description, "seq")
+            case .mapping(let mapping): (mapping.tag.description, "map")
+            case .alias(let alias): (alias.tag.description, "")
+            }
+        return ["", "!", "tag:yaml.org,2002:\(standard)"].contains(tag) ? nil : tag
+    }
+
     /// The items of a list; nil, and an error, where there is none.
     func items(_ expected: String) -> [Value]? {
-        guard let sequence = node.sequence else { return fail(expected) }
+        guard let sequence = node.sequence, tag == nil else { return fail(expected) }
         guard diagnosis.visit(sequence.count, place) else { return nil }
         return sequence.map { Value(node: $0, key: key, diagnosis: diagnosis) }
     }
 
     /// The entries of a mapping, in order and without repetition.
     func entries(_ expected: String) -> [Entry]? {
-        guard let mapping = node.mapping else { return fail(expected) }
+        guard let mapping = node.mapping, tag == nil else { return fail(expected) }
         guard diagnosis.visit(mapping.count, place) else { return nil }
         var seen: [String: Place] = [:]
         var entries: [Entry] = []
@@ -105,6 +120,8 @@ struct Value {
         case .number(let text): shown(text)
         case .bool(let flag): "\(flag)"
         case .null: "nothing"
+        case .tagged(let tag): "the tag \(shown(tag))"
+        case nil where tag != nil: "the tag \(shown(tag ?? ""))"
         case nil: node.sequence.map { $0.isEmpty ? "an empty list" : "a list" } ?? "a mapping"
         }
     }
