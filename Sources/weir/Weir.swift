@@ -8,7 +8,9 @@ import ArgumentParser
         commandName: "weir",
         abstract: "A transparent egress gateway with data-loss prevention.",
         version: version,
-        subcommands: [Run.self])
+        subcommands: [
+            Run.self, Check.self, Explain.self, Report.self, Rules.self, Status.self, Reload.self, Nft.self,
+        ])
 }
 
 /// Where the configuration is; the same for every command that reads one.
