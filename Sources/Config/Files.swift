@@ -36,6 +36,16 @@ enum Files {
         }
     }
 
+    /// Stands for a content within this process.
+    static func digest(_ content: some Sequence<UInt8>) -> Int {
+        var hasher = Hasher()
+        for byte in content { hasher.combine(byte) }
+        return hasher.finalize()
+    }
+
+    /// The files that a line of `include` names; a plain path is there whether or not it exists.
+    static func included(_ path: String) -> [String] { isPattern(path) ? matching(path) : [path] }
+
     /// `path` as it is meant in `file`: what is relative is relative to its directory.
     static func resolve(_ path: String, beside file: String) -> String {
         if path.hasPrefix("/") { return path }

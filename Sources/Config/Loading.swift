@@ -27,11 +27,15 @@ extension Settings {
         let diagnosis = Diagnosis(file: file, renamed: document.renamed)
         guard let root = document.root else {
             // Nothing but comments: every default.
-            return parse("{}", file: file)
+            return parse("{}", file: file).map { settings in
+                var settings = settings
+                settings.digests = [file: Files.digest(text.utf8)]
+                return settings
+            }
         }
         let value = Value(node: root, key: "configuration", diagnosis: diagnosis)
         guard let main = Fields.read(value, { Main.read($0) }) else { return .failure(ConfigErrors(diagnosis.errors)) }
-        var merge = Merge(main, diagnosis.errors)
+        var merge = Merge(main, diagnosis.errors, digest: Files.digest(text.utf8))
         for pattern in main.includes { merge.include(pattern) }
         return merge.finish()
     }
@@ -56,7 +60,8 @@ struct Main {
             },
             tls: fields.section("tls", "Decryption.") { TLSSettings.read($0, state: state.directory) },
             state: state, records: fields.section("records", "Session records.", RecordSettings.read),
-            files: [fields.place.file], places: SettingsPlaces(workers: fields.place(of: "workers")))
+            files: [fields.place.file],
+            places: SettingsPlaces(workers: fields.place(of: "workers"), doors: fields.place(of: "listeners")))
         settings.listeners = listeners.map(\.value)
         settings.places.listeners = listeners.map(\.place)
         settings.capture = fields.optional("capture", .section(CaptureSettings.read), "What weir nft sends here.")
@@ -88,22 +93,25 @@ private struct Merge {
     private var parts: Parts
     private var errors: [ConfigError]
 
-    init(_ main: Main, _ errors: [ConfigError]) {
+    init(_ main: Main, _ errors: [ConfigError], digest: Int) {
         settings = main.settings
+        settings.digests = Dictionary(uniqueKeysWithValues: main.settings.files.map { ($0, digest) })
         parts = main.parts
         self.errors = errors
     }
 
     mutating func include(_ pattern: Placed<String>) {
         let path = Files.resolve(pattern.value, beside: pattern.place.file)
-        for file in Files.isPattern(path) ? Files.matching(path) : [path] where !settings.files.contains(file) {
+        for file in Files.included(path) where !settings.files.contains(file) {
             guard settings.files.count < Merge.filesMax else {
                 errors.append(ConfigError(pattern.place, "include: expected at most \(Merge.filesMax) files"))
                 return
             }
             settings.files.append(file)
             do {
-                read(try Files.text(file), file)
+                let text = try Files.text(file)
+                settings.digests[file] = Files.digest(text.utf8)
+                read(text, file)
             } catch {
                 errors.append(ConfigError(pattern.place, "include: expected a readable file, found \(error.reason)"))
             }

@@ -26,6 +26,8 @@ public struct Settings: Sendable {
     public var files: [String]
     /// Patterns of `include`, made absolute or relative as the main file is.
     public var includes: [String] = []
+    /// What was in the files, to tell whether they changed.
+    var digests: [String: Int] = [:]
     /// Where things stand, so that what is found wrong later is told at its place.
     public var places: SettingsPlaces
 
@@ -36,6 +38,8 @@ public struct Settings: Sendable {
 /// Where the parts of a `Settings` stand, in the order of its lists.
 public struct SettingsPlaces: Sendable {
     public var workers: Place
+    /// Where `listeners` stands, for what concerns none of them.
+    public var doors: Place
     public var listeners: [Place] = []
     public var identities: [IdentityPlaces] = []
     public var sensors: [SensorPlaces] = []
@@ -107,7 +111,7 @@ public struct CaptureSettings: Sendable, Equatable {
 
     public var from: [Source]
     public var tcp: Ports
-    public var udp: Ports
+    public var udp: [ClosedRange<UInt16>]
     public var exclude: [Prefix]
     public var allow: [Passage]
     public var fail: Fail
@@ -205,8 +209,8 @@ public struct RecordSettings: Sendable, Equatable {
     public var keep = 8
     /// All that a sudden death may lose.
     public var flush = Milliseconds(100)
-    /// Records that may wait for the writer.
-    public var queue = 65_536
+    /// Bytes of records that may wait for the writer.
+    public var queue = 256 << 20
     public var onOverload = Overload.wait
     public var place: Place
 }

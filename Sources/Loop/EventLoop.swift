@@ -89,6 +89,11 @@ public final class EventLoop {
         return slots[token.slot].handler
     }
 
+    /// Calls `visit` with every handler; it may remove any of them.
+    public func forEachHandler(_ visit: (Handler) -> Void) {
+        for handler in slots.compactMap(\.handler) where handler.token != .none { visit(handler) }
+    }
+
     /// Asks for `expired()` at `deadline`, in place of any earlier wish. Moving a deadline later costs a store.
     public func setDeadline(_ handler: Handler, _ deadline: Ticks) {
         handler.deadline = deadline

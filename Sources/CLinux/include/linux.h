@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -32,6 +33,7 @@
 // glibc declares these only under _GNU_SOURCE, which would make types differ from those of Swift's Glibc module.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pipe2(int[2], int);
+extern int pthread_setname_np(pthread_t, const char *);
 extern ssize_t splice(int, off_t *, int, off_t *, size_t, unsigned);
 
 // fcntl is variadic in C and so does not import. 1031: F_SETPIPE_SZ.
