@@ -59,7 +59,7 @@ let package = Package(
             swiftSettings: house),
 
         tests("BytesTests", ["Bytes"]),
-        tests("LoopTests", ["Loop", "OS"]),
+        tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),
         tests("TLSTests", ["TLS"]),
