@@ -68,3 +68,18 @@ let package = Package(
         tests("GatewayTests", ["Gateway"]),
     ]
 )
+
+// A fuzz target links only with `--sanitize=fuzzer`, so it is there only when asked for:
+//     WEIR_FUZZ=1 swift build --product FuzzDNS -c release --disable-dead-strip --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz
+if Context.environment["WEIR_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "FuzzDNS", dependencies: ["Bytes", "DNS"], path: "Tests/Fuzz/DNS", exclude: ["corpus"],
+            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])]))
+}
+if Context.environment["WEIR_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "FuzzClientHello", dependencies: ["TLS", "Gateway"], path: "Tests/Fuzz/ClientHello",
+            exclude: ["corpus"], swiftSettings: house + [.unsafeFlags(["-parse-as-library"])]))
+}
