@@ -6,7 +6,7 @@ import Yams
 /// the key it names is given a letter from the private use area and the text is parsed again: marks stay as they are,
 /// and the reader, which knows what the key was, tells of the repetition where it stands.
 struct Document {
-    /// 4 MiB: ten thousand services with their rules are a quarter of it.
+    /// 4 MiB: ten thousand services with three rules each, and their addresses; more go into files of their own.
     static let bytesMax = 4 << 20
     /// Repeated keys told of in one file.
     static let repeatsMax = 32
@@ -33,7 +33,8 @@ struct Document {
         while true {
             do {
                 // The basic resolver: no expression is run over scalars, what they are is decided by the reader.
-                document.root = try Yams.Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
+                let root = try Yams.Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
+                document.root = root?.scalar?.string.isEmpty == true ? nil : root
                 return document
             } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
                 let letter = UnicodeScalar(0xe000 + UInt32(document.renamed.count)) ?? "\u{e000}"

@@ -134,7 +134,8 @@ final class Fields {
 func nearest(_ text: String, among words: [String]) -> String? {
     guard text.utf8.count <= 64 else { return nil }
     let allowed = max(1, text.utf8.count / 3)
-    let ranked = words.map { (word: $0, distance: distance(Array(text.utf8), Array($0.utf8))) }
+    let lower = Array(text.lowercased().utf8)
+    let ranked = words.map { (word: $0, distance: distance(lower, Array($0.lowercased().utf8))) }
     let best = ranked.min { $0.distance < $1.distance }
     return best.flatMap { $0.distance <= allowed ? $0.word : nil }
 }

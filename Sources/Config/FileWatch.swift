@@ -51,11 +51,11 @@ public final class FileWatch {
     /// after the last event, so that a change of several files is one.
     public func changed() -> Bool {
         drain()
-        let now = current()
-        guard now != digests else { return false }
-        digests = now
+        // Directories and links may have come and gone: first watch what there is now, then look at it.
         watch()
-        return true
+        let now = current()
+        defer { digests = now }
+        return now != digests
     }
 
     private func drain() {

@@ -42,7 +42,7 @@ extension CaptureSettings {
         let ports = fields.section("ports", "Destination ports that are captured.") { ports in
             (
                 tcp: ports.optional("tcp", .capturePorts, default: .all, "TCP ports."),
-                udp: ports.optional("udp", .capturePorts, default: .list([53...53]), "UDP ports.")
+                udp: ports.optional("udp", .list(.ports), default: [], "UDP ports, for a dns listener.")
             )
         }
         return CaptureSettings(
@@ -60,22 +60,27 @@ extension CaptureSettings {
 }
 
 extension Kind where T == CaptureSettings.Source {
+    /// A range, or an interface; `cali*` is every interface so named.
     static var captureSource: Kind {
         parsed(
             "an interface or a range such as 10.244.0.0/16",
-            pattern: "^([A-Za-z0-9_.@-]{1,15}|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$",
+            pattern: #"^([A-Za-z0-9_.@-]{1,15}|[A-Za-z0-9_.@-]{1,14}\*|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$"#,
             blank: .interface("")
         ) { text in
             if let prefix = Prefix(text) { return .prefix(prefix) }
-            let isInterface = (1...15).contains(text.utf8.count) && text.utf8.allSatisfy(isInterfaceLetter)
-            return isInterface && text.utf8.contains { $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7a } ? .interface(text) : nil
+            let stem = text.hasSuffix("*") ? text.utf8.dropLast() : text.utf8[...]
+            // A letter, so that an address with a slip in it is not taken for an interface.
+            let isInterface =
+                text.utf8.count <= 15 && stem.allSatisfy(isInterfaceLetter) && stem.contains(where: isLetter)
+            return isInterface ? .interface(text) : nil
         }
     }
 
     private static func isInterfaceLetter(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20) && byte >= 0x41
-            || "_.@-".utf8.contains(byte)
+        isLetter(byte) || (0x30...0x39).contains(byte) || "_.@-".utf8.contains(byte)
     }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
 }
 
 extension Kind where T == CaptureSettings.Ports {
@@ -256,8 +261,8 @@ extension RecordSettings {
                 "flush", .time(Milliseconds(1)...Milliseconds(60_000)), default: Milliseconds(100),
                 "All that a sudden death may lose."),
             queue: fields.optional(
-                "queue", .integer(1024...16_777_216), default: 65_536,
-                "Records that may wait for the writer; beyond it on_overload holds."),
+                "queue", .size(1 << 20...1 << 36), default: 256 << 20,
+                "Bytes of records that may wait for the writer; beyond it on_overload holds."),
             onOverload: fields.optional(
                 "on_overload", .words(Overload.allCases), default: .wait,
                 "New work waits for the writer, or records are dropped and counted."),

@@ -20,11 +20,12 @@ final class Diagnosis {
         if errors.count < Diagnosis.errorsMax { errors.append(ConfigError(place, message)) }
     }
 
-    /// Whether one more node may be read.
-    func visit(_ place: Place) -> Bool {
-        nodesLeft -= 1
-        if nodesLeft == 0 { add(place, "expected at most \(Diagnosis.nodesMax) values, aliases followed") }
-        return nodesLeft > 0
+    /// Whether a collection of so many nodes may be read.
+    func visit(_ count: Int, _ place: Place) -> Bool {
+        guard nodesLeft >= 0 else { return false }
+        nodesLeft -= count + 1
+        if nodesLeft < 0 { add(place, "expected at most \(Diagnosis.nodesMax) values, aliases followed") }
+        return nodesLeft >= 0
     }
 
     /// What a key is called in the file, and whether it repeats.
@@ -37,6 +38,8 @@ final class Diagnosis {
 
 /// One node being read, under the key by which messages call it.
 struct Value {
+    typealias Tree = Node
+
     let node: Node
     let key: String
     let diagnosis: Diagnosis
@@ -46,25 +49,40 @@ struct Value {
     /// What a plain scalar says by the core schema of YAML 1.2; quoted scalars are text.
     enum Scalar: Equatable {
         case text(String), integer(Int), number(String), bool(Bool), null
+        /// `!secret x`: what it means only its writer knows.
+        case tagged(String)
     }
 
     var scalar: Scalar? {
         guard let scalar = node.scalar else { return nil }
+        if let tag { return .tagged(tag) }
         return scalar.style == .plain && scalar.tag.description.isEmpty
             ? Value.plain(scalar.string) : .text(scalar.string)
     }
 
+    /// A tag that says more than the shape of the node does.
+    private var tag: String? {
+        let (tag, standard) =
+            switch node {
+            case .scalar(let scalar): (scalar.tag.description, "str")
+            case .sequence(let sequence): (sequence.tag.description, "seq")
+            case .mapping(let mapping): (mapping.tag.description, "map")
+            case .alias(let alias): (alias.tag.description, "")
+            }
+        return ["", "!", "tag:yaml.org,2002:\(standard)"].contains(tag) ? nil : tag
+    }
+
     /// The items of a list; nil, and an error, where there is none.
     func items(_ expected: String) -> [Value]? {
-        guard diagnosis.visit(place) else { return nil }
-        guard let sequence = node.sequence else { return fail(expected) }
+        guard let sequence = node.sequence, tag == nil else { return fail(expected) }
+        guard diagnosis.visit(sequence.count, place) else { return nil }
         return sequence.map { Value(node: $0, key: key, diagnosis: diagnosis) }
     }
 
     /// The entries of a mapping, in order and without repetition.
     func entries(_ expected: String) -> [Entry]? {
-        guard diagnosis.visit(place) else { return nil }
-        guard let mapping = node.mapping else { return fail(expected) }
+        guard let mapping = node.mapping, tag == nil else { return fail(expected) }
+        guard diagnosis.visit(mapping.count, place) else { return nil }
         var seen: [String: Place] = [:]
         var entries: [Entry] = []
         for (key, value) in mapping {
@@ -102,7 +120,9 @@ struct Value {
         case .number(let text): shown(text)
         case .bool(let flag): "\(flag)"
         case .null: "nothing"
-        case nil: node.mapping == nil ? "a list" : "a mapping"
+        case .tagged(let tag): "the tag \(shown(tag))"
+        case nil where tag != nil: "the tag \(shown(tag ?? ""))"
+        case nil: node.sequence.map { $0.isEmpty ? "an empty list" : "a list" } ?? "a mapping"
         }
     }
 

@@ -99,9 +99,8 @@ extension SensorRuleSpec {
 extension PatternSpec {
     static func read(_ fields: Fields) -> (spec: PatternSpec, places: SettingsPlaces.PatternPlaces) {
         let contexts = fields.optional(
-            "context", .list(.context), default: [.url, .header, .body],
+            "context", .list(.context, atLeast: 1), default: [.url, .header, .body],
             "Where it reads; packet: all bytes of a stream that is not HTTP.")
-        if contexts.isEmpty { fields.fail("context", "expected url, header, body or packet, found an empty list") }
         let spec = PatternSpec(
             regex: fields.required("regex", .text, "A regular expression (PCRE2)."),
             contexts: Contexts(contexts),

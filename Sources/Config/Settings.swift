@@ -111,7 +111,7 @@ public struct CaptureSettings: Sendable, Equatable {
 
     public var from: [Source]
     public var tcp: Ports
-    public var udp: Ports
+    public var udp: [ClosedRange<UInt16>]
     public var exclude: [Prefix]
     public var allow: [Passage]
     public var fail: Fail
@@ -209,8 +209,8 @@ public struct RecordSettings: Sendable, Equatable {
     public var keep = 8
     /// All that a sudden death may lose.
     public var flush = Milliseconds(100)
-    /// Records that may wait for the writer.
-    public var queue = 65_536
+    /// Bytes of records that may wait for the writer.
+    public var queue = 256 << 20
     public var onOverload = Overload.wait
     public var place: Place
 }
