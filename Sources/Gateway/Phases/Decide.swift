@@ -129,40 +129,21 @@ extension Session {
     }
 
     private func readHead(_ exchange: Exchange) {
-        if exchange.reads.contains(.url) { read(exchange, exchange.head.path, as: .url, mayRedact: true) }
+        let bytes = exchange.bytes.readable
+        let inspection = exchange.inspection
+        if exchange.reads.contains(.url) {
+            inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
+        }
         guard exchange.reads.contains(.header) else { return }
         for field in exchange.head.fields {
-            // A host that is masked would be another host.
-            let found = read(exchange, field.value, as: .header, mayRedact: field.id != .host)
-            if field.id == .host, let found {
-                exchange.maskedHost = found.map { Int($0.rawOffset)..<Int($0.rawOffset) + $0.length }
+            let found = inspection.findingsCount
+            inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[field.value]), as: .header)
+            if field.id == .host, inspection.findingsCount > found {
+                exchange.maskedHost = inspection.findings.dropFirst(found).map {
+                    Int($0.rawOffset)..<Int($0.rawOffset) + $0.length
+                }
             }
         }
-    }
-
-    /// Reads one value of the head; answers what was found in it, and masks that in place where a sensor redacts.
-    @discardableResult
-    private func read(
-        _ exchange: Exchange, _ range: Range<Int>, as context: Contexts, mayRedact: Bool
-    ) -> ArraySlice<Finding>? {
-        let before = exchange.inspection.findingsCount
-        exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: exchange.bytes.readable[range]), as: context)
-        guard exchange.inspection.findingsCount > before else { return nil }
-        exchange.noteInspection()
-        let found = exchange.inspection.findings.dropFirst(before)
-        guard exchange.decision.action == .redact else { return found }
-        for finding in found where finding.action == .redact {
-            guard mayRedact, finding.decoded.isEmpty else {
-                exchange.uninspectable = .redactImpossible
-                exchange.decision.note(finding: .deny)
-                continue
-            }
-            let start = range.lowerBound + Int(finding.rawOffset)
-            for index in start..<min(start + finding.length, range.upperBound) {
-                exchange.bytes.mutableReadable[index] = UInt8(ascii: "*")
-            }
-        }
-        return found
     }
 
     private func decideExchange(_ exchange: Exchange) {
