@@ -45,7 +45,9 @@ let package = Package(
         module("DLP", ["Bytes", "CLinux", "CPCRE2", "CCodecs", "COpenSSL"]),
         module("Upstream", ["Bytes", "OS", "Loop", "TLS", "DNS", "Policy"]),
         module("Record", ["Bytes", "OS"]),
-        module("Config", ["Policy", "DLP", "TLS", "HTTP", "Record", .product(name: "Yams", package: "Yams")]),
+        module(
+            "Config",
+            ["Bytes", "CLinux", "Policy", "DLP", "TLS", "HTTP", "Record", .product(name: "Yams", package: "Yams")]),
         module(
             "Gateway",
             ["Bytes", "OS", "Loop", "TLS", "HTTP", "DNS", "Policy", "DLP", "Upstream", "Record", "Config"]),
@@ -57,13 +59,31 @@ let package = Package(
             swiftSettings: house),
 
         tests("BytesTests", ["Bytes"]),
-        tests("LoopTests", ["Loop", "OS"]),
+        tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),
         tests("TLSTests", ["TLS"]),
         tests("PolicyTests", ["Policy"]),
         tests("DLPTests", ["DLP"]),
         tests("RecordTests", ["Record"]),
-        tests("ConfigTests", ["Config"]),
+        tests("ConfigTests", ["Bytes", "Config", "DLP", "Policy"]),
+        tests("GatewayTests", ["Gateway"]),
     ]
 )
+
+// A fuzz target brings no `main` and links only with the fuzzer's, so it is there only when asked for:
+//     WEIR_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --disable-dead-strip --product FuzzHTTP1 \
+//         --scratch-path .build/fuzz
+if Context.environment["WEIR_FUZZ"] != nil {
+    func fuzz(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = ["corpus"]) -> Target {
+        .executableTarget(
+            name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)", exclude: exclude,
+            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])])
+    }
+    package.targets += [
+        fuzz("HTTP1", ["HTTP"], exclude: ["corpus", "dictionary"]),
+        fuzz("DNS", ["Bytes", "DNS"]),
+        fuzz("ClientHello", ["TLS", "Gateway"]),
+        fuzz("DLP", ["Bytes", "DLP"]),
+    ]
+}

@@ -1,8 +1,5 @@
 // What Linux offers and Glibc's Swift overlay does not show: header-only, nothing but the calls themselves.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +7,7 @@
 #include <limits.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -32,6 +30,11 @@
 #define IPV6_TRANSPARENT 75
 #endif
 
-// fcntl and open are variadic in C and so do not import.
-static inline int weir_set_pipe_size(int fd, int size) { return fcntl(fd, F_SETPIPE_SZ, size); }
-static inline int weir_open(const char *path, int flags, unsigned mode) { return open(path, flags, mode); }
+// glibc declares these only under _GNU_SOURCE, which would make types differ from those of Swift's Glibc module.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int pipe2(int[2], int);
+extern int pthread_setname_np(pthread_t, const char *);
+extern ssize_t splice(int, off_t *, int, off_t *, size_t, unsigned);
+
+// fcntl is variadic in C and so does not import. 1031: F_SETPIPE_SZ.
+static inline int weir_set_pipe_size(int fd, int size) { return fcntl(fd, 1031, size); }

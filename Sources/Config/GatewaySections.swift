@@ -1,0 +1,271 @@
+import Bytes
+import Policy
+
+// How the sections about the gateway itself are read; each function is also the schema of its section.
+
+extension ListenerSettings {
+    static func read(_ fields: Fields) -> ListenerSettings {
+        let listener = ListenerSettings(
+            name: fields.required("name", .name, "How records and metrics call it."),
+            address: fields.required("address", .endpoint, "Where it listens."),
+            intercept: fields.required(
+                "intercept", .words(Intercept.allCases),
+                "How clients come: by TPROXY, by REDIRECT, or knowingly, as to an HTTP proxy."),
+            protocol: fields.optional(
+                "protocol", .words(Transport.allCases), default: .tcp,
+                "tcp: found per connection; dns: UDP and TCP."),
+            source: fields.optional(
+                "source", .words(Source.allCases), default: .gateway,
+                "Whose address upstream connections come from."))
+        if listener.source == .client, listener.intercept == .explicit {
+            fields.fail("source", "expected gateway with intercept: explicit, found client")
+        }
+        return listener
+    }
+}
+
+extension AdminSettings {
+    static func read(_ fields: Fields, state: String) -> AdminSettings {
+        AdminSettings(
+            address: fields.optional(
+                "address", .endpoint, "Health, metrics and status over TCP, read-only; absent: only the socket."),
+            socket: fields.path("socket", "The control socket, mode 0600; admin.sock in the state directory if absent.")
+                ?? "\(state)/admin.sock",
+            place: fields.place)
+    }
+}
+
+extension CaptureSettings {
+    static func read(_ fields: Fields) -> CaptureSettings {
+        let from = fields.required(
+            "from", .list(.captureSource, atLeast: 1), "Interfaces and source ranges whose traffic is captured.")
+        let ports = fields.section("ports", "Destination ports that are captured.") { ports in
+            (
+                tcp: ports.optional("tcp", .capturePorts, default: .all, "TCP ports."),
+                udp: ports.optional("udp", .list(.ports), default: [], "UDP ports, for a dns listener.")
+            )
+        }
+        return CaptureSettings(
+            from: from, tcp: ports.tcp, udp: ports.udp,
+            exclude: fields.optional("exclude", .list(.prefix), default: [], "Destinations that are left alone."),
+            allow: fields.optional(
+                "allow", .list(.passage), default: [],
+                "What passes unread beside the gateway: udp/PORT, tcp/PORT or icmp. All else that is not captured is dropped."
+            ),
+            fail: fields.optional(
+                "fail", .words(Fail.allCases), default: .closed,
+                "While the gateway is not running, captured traffic is dropped (closed) or passes (open)."),
+            place: fields.place)
+    }
+}
+
+extension Kind where T == CaptureSettings.Source {
+    /// A range, or an interface; `cali*` is every interface so named.
+    static var captureSource: Kind {
+        parsed(
+            "an interface or a range such as 10.244.0.0/16",
+            pattern: #"^([A-Za-z0-9_.@-]{1,15}|[A-Za-z0-9_.@-]{1,14}\*|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$"#,
+            blank: .interface("")
+        ) { text in
+            if let prefix = Prefix(text) { return .prefix(prefix) }
+            let stem = text.hasSuffix("*") ? text.utf8.dropLast() : text.utf8[...]
+            // A letter, so that an address with a slip in it is not taken for an interface.
+            let isInterface =
+                text.utf8.count <= 15 && stem.allSatisfy(isInterfaceLetter) && stem.contains(where: isLetter)
+            return isInterface ? .interface(text) : nil
+        }
+    }
+
+    private static func isInterfaceLetter(_ byte: UInt8) -> Bool {
+        isLetter(byte) || (0x30...0x39).contains(byte) || "_.@-".utf8.contains(byte)
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
+}
+
+extension Kind where T == CaptureSettings.Ports {
+    static var capturePorts: Kind {
+        let list = Kind<[ClosedRange<UInt16>]>.list(.ports)
+        return Kind(
+            schema: { .object(["oneOf": .array([.object(["const": .string("all")]), list.schema()])]) },
+            blank: { .all },
+            show: { ports in
+                switch ports {
+                case .all: .string("all")
+                case .list(let ranges): list.show?(ranges) ?? .array([])
+                }
+            }
+        ) { value in
+            if value.scalar == .text("all") { return .all }
+            guard value.scalar == nil, value.node.sequence != nil else { return value.fail("all or a list of ports") }
+            return list.read(value).map { .list($0) }
+        }
+    }
+}
+
+extension Kind where T == CaptureSettings.Passage {
+    static var passage: Kind {
+        parsed(
+            "udp/PORT, tcp/PORT or icmp", pattern: "^(icmp|(udp|tcp)/[0-9]{1,5}(-[0-9]{1,5})?)$", blank: .icmp
+        ) { text in
+            if text == "icmp" { return .icmp }
+            guard let range = portRange(text.dropFirst(4)) else { return nil }
+            return text.hasPrefix("udp/") ? .udp(range) : text.hasPrefix("tcp/") ? .tcp(range) : nil
+        }
+    }
+}
+
+extension LogSettings {
+    static func read(_ fields: Fields) -> LogSettings {
+        LogSettings(
+            level: fields.optional("level", .words(Level.allCases), default: .info, "The least of what is told."),
+            format: fields.optional("format", .words(Format.allCases), default: .text, "How it is written on stderr."))
+    }
+}
+
+extension DNSSettings {
+    static func read(_ fields: Fields) -> DNSSettings {
+        let resolvers = fields.optional(
+            "resolvers", .list(.resolver), default: [],
+            "Resolvers to ask; empty: /etc/resolv.conf; original: the one that the client chose, never remembered.")
+        if resolvers.count > 1, resolvers.contains(.original) {
+            fields.fail("resolvers", "expected original alone, found it among others")
+        }
+        return DNSSettings(
+            resolvers: resolvers.compactMap { if case .address(let endpoint) = $0 { endpoint } else { nil } },
+            original: resolvers.contains(.original),
+            internalSuffixes: fields.optional(
+                "internal", .list(.domain), default: [], "Suffixes whose names may have private addresses."),
+            blockAnswer: fields.optional(
+                "block_answer", .blockAnswer, default: .nxdomain,
+                "What a denied question is answered: nxdomain, refused or an address."))
+    }
+
+    fileprivate enum Resolver: Equatable {
+        case original
+        case address(Endpoint)
+    }
+}
+
+extension Kind where T == DNSSettings.Resolver {
+    fileprivate static var resolver: Kind {
+        parsed(
+            "an address and a port such as 10.96.0.10:53, or original",
+            pattern: #"^(original|(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5})$"#, blank: .original,
+            show: { "\($0)" }
+        ) { text in
+            if text == "original" { return .original }
+            return Endpoint(text).flatMap { $0.port == 0 ? nil : .address($0) }
+        }
+    }
+}
+
+extension Kind where T == DNSSettings.BlockAnswer {
+    static var blockAnswer: Kind {
+        parsed(
+            "nxdomain, refused or an address", pattern: "^(nxdomain|refused|[0-9A-Fa-f:.]+)$", blank: .nxdomain,
+            show: { answer in
+                switch answer {
+                case .nxdomain: "nxdomain"
+                case .refused: "refused"
+                case .address(let address): address.description
+                }
+            }
+        ) { text in
+            switch text {
+            case "nxdomain": .nxdomain
+            case "refused": .refused
+            default: IPAddress(text).map { .address($0) }
+            }
+        }
+    }
+}
+
+extension TLSSettings {
+    static func read(_ fields: Fields, state: String) -> TLSSettings {
+        let authority = fields.section("authority", "Who signs the certificates that clients see.") { authority in
+            (
+                certificate: authority.path(
+                    "certificate", "Made on first start; ca.pem in the state directory if absent."),
+                key: authority.path("key", "Made with it, mode 0600; ca.key in the state directory if absent.")
+            )
+        }
+        return TLSSettings(
+            inspect: fields.optional(
+                "inspect", .inspect, default: .auto,
+                "Whether TLS is decrypted; auto: where the client accepts the authority, outside Protect."),
+            certificate: authority.certificate ?? "\(state)/ca.pem", key: authority.key ?? "\(state)/ca.key",
+            passthrough: fields.optional(
+                "passthrough", .list(.namePattern), default: [], "Names never decrypted, still judged by SNI."),
+            trust: fields.optional(
+                "trust", .trust, default: .system, "Who is trusted upstream: system or a PEM bundle."))
+    }
+}
+
+extension Kind where T == TLSSettings.Inspect {
+    static var inspect: Kind {
+        Kind(
+            schema: { .object(["enum": .array([.bool(false), .bool(true), .string("auto")])]) }, blank: { .auto },
+            show: { $0 == .auto ? .string("auto") : .bool($0 == .always) }
+        ) { value in
+            switch value.scalar {
+            case .bool(let flag): return flag ? .always : .never
+            case .text("auto"): return .auto
+            default: return value.fail("false, true or auto")
+            }
+        }
+    }
+}
+
+extension Kind where T == TLSSettings.Trust {
+    static var trust: Kind {
+        Kind(schema: Kind<String>.text.schema, blank: { .system }, show: { _ in .string("system") }) { value in
+            guard let text = Kind<String>.text.read(value) else { return nil }
+            return text == "system" ? .system : .bundle(Files.resolve(text, beside: value.place.file))
+        }
+    }
+}
+
+extension DefaultSettings {
+    static func read(_ fields: Fields) -> DefaultSettings {
+        DefaultSettings(
+            mode: fields.optional("mode", .mode, default: .discover, "The mode of a service that names none."),
+            uninspectable: fields.optional(
+                "uninspectable", .action([.allow, .alert, .deny]), default: .alert,
+                "What follows when something cannot be inspected."),
+            hold: fields.optional(
+                "hold", .hold, default: 64 * 1024, "Bytes of a body that are held for a verdict."))
+    }
+}
+
+extension Kind where T == Int {
+    static var hold: Kind { size(0...(64 << 20)) }
+}
+
+extension StateSettings {
+    static func read(_ fields: Fields) -> StateSettings {
+        StateSettings(
+            directory: fields.path("directory", default: "state", "Where learned rules and keys are kept."),
+            place: fields.place(of: "directory"))
+    }
+}
+
+extension RecordSettings {
+    static func read(_ fields: Fields) -> RecordSettings {
+        RecordSettings(
+            directory: fields.path("directory", default: "records", "Where sessions.jsonl and events.jsonl go."),
+            rotate: fields.optional(
+                "rotate", .size(64 << 10...1 << 40), default: 256 << 20, "Size at which a new file is begun."),
+            keep: fields.optional("keep", .integer(0...10_000), default: 8, "Closed files that are kept."),
+            flush: fields.optional(
+                "flush", .time(Milliseconds(1)...Milliseconds(60_000)), default: Milliseconds(100),
+                "All that a sudden death may lose."),
+            queue: fields.optional(
+                "queue", .size(1 << 20...1 << 36), default: 256 << 20,
+                "Bytes of records that may wait for the writer; beyond it on_overload holds."),
+            onOverload: fields.optional(
+                "on_overload", .words(Overload.allCases), default: .wait,
+                "New work waits for the writer, or records are dropped and counted."),
+            place: fields.place(of: "directory"))
+    }
+}

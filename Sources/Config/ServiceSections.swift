@@ -1,0 +1,117 @@
+import Bytes
+import DLP
+import Policy
+
+/// The sections that any file may hold: who is who, what they may do, and what is looked for.
+struct Parts {
+    var services: [ServiceSettings]
+    var identities: [(spec: IdentitySpec, places: SettingsPlaces.IdentityPlaces)]
+    var sensors: [(spec: SensorSpec, places: SettingsPlaces.SensorPlaces)]
+
+    static func read(_ fields: Fields, _ defaults: DefaultSettings) -> Parts {
+        Parts(
+            services: fields.optional(
+                "services", .list(.section { ServiceSettings.read($0, defaults) }), default: [],
+                "How services are treated; unknown is every client that no identity matches."),
+            identities: fields.section("identity", "Which addresses are which pod of which service.") { identity in
+                identity.optional("pods", .list(.section(IdentitySpec.read)), default: [], "Static identities.")
+            },
+            sensors: fields.optional(
+                "sensors", .list(.section(SensorSpec.read)), default: [],
+                "Sensors beside the built-in ones; one of the same name takes the place of a built-in one."))
+    }
+}
+
+extension ServiceSettings {
+    static func read(_ fields: Fields, _ defaults: DefaultSettings) -> ServiceSettings {
+        let name = fields.required("name", .name, "name.namespace, or unknown.")
+        let rules = fields.optional(
+            "rules", .list(Kind.section(RuleSpec.read).placed), default: [],
+            "To whom the service may talk; the first match wins.")
+        let sensors = fields.optional(
+            "sensors", .table(.action([.alert, .redact, .deny])), default: [],
+            "Sensors that read what the service sends, each with its action.")
+        return ServiceSettings(
+            name: name,
+            mode: fields.optional("mode", .mode, "Learn, alert or enforce; defaults.mode if absent.") ?? defaults.mode,
+            uninspectable: fields.optional(
+                "uninspectable", .action([.allow, .alert, .deny]),
+                "What follows when something cannot be inspected; defaults.uninspectable if absent.")
+                ?? defaults.uninspectable,
+            hold: fields.optional("hold", .hold, "Bytes of a body held for a verdict; defaults.hold if absent.")
+                ?? defaults.hold,
+            inspect: fields.optional("inspect", .inspect, "Whether TLS is decrypted; tls.inspect if absent."),
+            sensors: sensors.map { Sensor(name: $0.name, action: $0.item, place: $0.place) },
+            rules: rules.map(\.value), place: fields.place(of: "name"), rulePlaces: rules.map(\.place))
+    }
+}
+
+extension RuleSpec {
+    static func read(_ fields: Fields) -> RuleSpec {
+        RuleSpec(
+            to: fields.required("to", .destination, "any, a name, *.suffix, an address or a range."),
+            ports: fields.optional("ports", .list(.ports), default: [], "Ports and ranges; empty: every port."),
+            applications: fields.optional(
+                "applications", .list(.application), default: [], "What may be spoken; empty: everything."),
+            action: fields.required("action", .action([.allow, .deny]), "What follows."))
+    }
+}
+
+extension IdentitySpec {
+    static func read(_ fields: Fields) -> (spec: IdentitySpec, places: SettingsPlaces.IdentityPlaces) {
+        let addresses = fields.required(
+            "addresses", .list(Kind.prefix.placed, atLeast: 1), "Its addresses and ranges; the longest prefix wins.")
+        let spec = IdentitySpec(
+            service: fields.required("service", .name, "The service that has these addresses."),
+            pod: fields.optional("pod", .name, "The pod, where they are of one."),
+            addresses: addresses.map(\.value))
+        return (spec, .init(service: fields.place(of: "service"), addresses: addresses.map(\.place)))
+    }
+}
+
+extension SensorSpec {
+    static func read(_ fields: Fields) -> (spec: SensorSpec, places: SettingsPlaces.SensorPlaces) {
+        let name = fields.required("name", .name, "How services and records call it.")
+        let direction = fields.optional(
+            "direction", .words([("request", Direction.request), ("both", .both)]), default: .request,
+            "Whether responses are read too.")
+        let rules = fields.required(
+            "rules", .list(.section(SensorRuleSpec.read), atLeast: 1), "Any of these is a finding.")
+        return (
+            SensorSpec(name: name, direction: direction, rules: rules.map(\.spec)),
+            .init(name: fields.place(of: "name"), rules: rules.map(\.places))
+        )
+    }
+}
+
+extension SensorRuleSpec {
+    static func read(_ fields: Fields) -> (spec: SensorRuleSpec, places: SettingsPlaces.RulePlaces) {
+        let name = fields.required("name", .name, "How records call it.")
+        let patterns = fields.required(
+            "patterns", .list(.section(PatternSpec.read), atLeast: 1), "All of these must hold in one exchange.")
+        return (
+            SensorRuleSpec(name: name, patterns: patterns.map(\.spec)),
+            .init(name: fields.place(of: "name"), patterns: patterns.map(\.places))
+        )
+    }
+}
+
+extension PatternSpec {
+    static func read(_ fields: Fields) -> (spec: PatternSpec, places: SettingsPlaces.PatternPlaces) {
+        let contexts = fields.optional(
+            "context", .list(.context, atLeast: 1), default: [.url, .header, .body],
+            "Where it reads; packet: all bytes of a stream that is not HTTP.")
+        let spec = PatternSpec(
+            regex: fields.required("regex", .text, "A regular expression (PCRE2)."),
+            contexts: Contexts(contexts),
+            negated: fields.optional("negated", .bool, default: false, "Whether it must not match."),
+            validator: fields.optional("validator", .name, "A check of what matched, such as luhn."))
+        return (spec, .init(regex: fields.place(of: "regex"), validator: fields.place(of: "validator")))
+    }
+}
+
+extension Kind where T == Contexts {
+    static var context: Kind {
+        words([("url", .url), ("header", .header), ("body", .body), ("packet", .packet)])
+    }
+}
