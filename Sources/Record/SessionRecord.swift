@@ -96,7 +96,7 @@ public struct SessionRecord {
     public var maskedPath: [Range<Int>]
     public var maskedFQDN: [Range<Int>]
 
-    public init(
+    @inlinable public init(
         kind: Kind = .session, id: RecordID, startMicroseconds: Int64, durationMicroseconds: Int64 = 0,
         service: String, pod: String? = nil, mode: Mode, client: Endpoint, destination: Endpoint? = nil,
         dialed: Endpoint? = nil, fqdn: DomainName? = nil, namedBy: NamedBy? = nil, application: Application,

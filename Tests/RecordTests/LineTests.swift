@@ -185,7 +185,7 @@ import Testing
         for (line, kind) in zip(lines, kinds) {
             #expect(line.hasPrefix(#"{"kind":"\#(kind)","id":"00000000000000000000000007","time":"#))
             #expect(line.contains(#""finding":{"sensor":"s","rule":"r","#) == (kind == "finding"))
-            #expect(line.contains(#""threat":""#) == (kind == "threat"))
+            #expect(line.contains(#""threat":""#) == (threat != nil))
             #expect(isJSON(String(line)))
         }
     }
