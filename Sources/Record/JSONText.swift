@@ -15,12 +15,12 @@ func isPlainJSON(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let back = bytes.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
         return !hasSpecial(UInt64(front) << 32 | UInt64(back))
     }
+    // The last word overlaps the one before it. Bounds: count >= 8, so neither load begins before or ends after.
+    if hasSpecial(bytes.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)) { return false }
     var at = 0
-    while at < count {
-        // The last word overlaps the one before it. Bounds: count >= 8, so count - 8 is never negative.
-        let word = bytes.loadUnaligned(fromByteOffset: min(at, count - 8), as: UInt64.self)
-        if hasSpecial(word) { return false }
-        at += 8
+    while at < count - 8 {
+        if hasSpecial(bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) { return false }
+        at &+= 8
     }
     return true
 }

@@ -53,19 +53,28 @@ struct LineCursor {
             digits &+= 1
             bound = bound &* 10
         }
-        let room = take(digits)
+        var room = take(digits) + digits
         var rest = value
-        while digits > 0 {
-            digits &-= 1
-            let quotient = rest / 10
-            room[digits] = UInt8(truncatingIfNeeded: rest &- quotient &* 10) &+ UInt8(ascii: "0")
+        while rest >= 10 {
+            let quotient = rest / 100
+            room -= 2
+            LineCursor.pair(rest &- quotient &* 100, room)
             rest = quotient
         }
+        // A number of an odd count of digits has its first left.
+        if digits & 1 == 1 { (room - 1).pointee = UInt8(truncatingIfNeeded: rest) &+ UInt8(ascii: "0") }
+    }
+
+    /// The two digits of a number below 100.
+    @inline(__always) private static func pair(_ value: UInt64, _ room: UnsafeMutablePointer<UInt8>) {
+        let tens = (value &* 103) >> 10
+        room[0] = UInt8(truncatingIfNeeded: tens) &+ UInt8(ascii: "0")
+        room[1] = UInt8(truncatingIfNeeded: value &- tens &* 10) &+ UInt8(ascii: "0")
     }
 
     /// `10.0.0.1:80`, the only shape of an address that is worth a way of its own.
     mutating func put(v4 bits: UInt32, port: UInt16) {
-        // Bounds: four octets of at most three digits with a separator each; `octet` writes three whatever it keeps.
+        // Bounds: four octets of at most three digits with a separator each, and one digit of the port.
         precondition(end - at >= 17, "a line outgrew its bound")
         octet(bits >> 24, UInt8(ascii: "."))
         octet(bits >> 16 & 0xff, UInt8(ascii: "."))
@@ -75,15 +84,22 @@ struct LineCursor {
     }
 
     @inline(__always) private mutating func octet(_ value: UInt32, _ separator: UInt8) {
-        let hundreds = value / 100
-        let tens = value / 10 % 10
-        at.pointee = UInt8(truncatingIfNeeded: hundreds) &+ UInt8(ascii: "0")
-        at += hundreds > 0 ? 1 : 0
-        at.pointee = UInt8(truncatingIfNeeded: tens) &+ UInt8(ascii: "0")
-        at += value >= 10 ? 1 : 0
-        at.pointee = UInt8(truncatingIfNeeded: value % 10) &+ UInt8(ascii: "0")
-        at[1] = separator
-        at += 2
+        var rest = UInt64(value)
+        if rest >= 100 {
+            let hundreds: UInt64 = rest >= 200 ? 2 : 1
+            at.pointee = UInt8(truncatingIfNeeded: hundreds) &+ UInt8(ascii: "0")
+            rest &-= hundreds &* 100
+            LineCursor.pair(rest, at + 1)
+            at += 3
+        } else if rest >= 10 {
+            LineCursor.pair(rest, at)
+            at += 2
+        } else {
+            at.pointee = UInt8(truncatingIfNeeded: rest) &+ UInt8(ascii: "0")
+            at += 1
+        }
+        at.pointee = separator
+        at += 1
     }
 
     mutating func put(_ id: RecordID) {
@@ -91,16 +107,17 @@ struct LineCursor {
         let alphabet = RecordID.alphabet.utf8Start
         // 130 bits in fives: thirteen characters above bit 65, thirteen below, of which the first has a bit of each half.
         var high = id.high >> 1
-        for index in stride(from: 12, through: 0, by: -1) {
+        var low = id.low
+        var index = 12
+        while index >= 0 {
             room[index] = alphabet[Int(truncatingIfNeeded: high & 31)]
             high >>= 5
-        }
-        var low = id.low
-        for index in stride(from: 25, through: 14, by: -1) {
-            room[index] = alphabet[Int(truncatingIfNeeded: low & 31)]
+            // The thirteenth of the lower ones is written for nothing, and rightly below.
+            room[index &+ 13] = alphabet[Int(truncatingIfNeeded: low & 31)]
             low >>= 5
+            index &-= 1
         }
-        room[13] = alphabet[Int(truncatingIfNeeded: low | id.high << 4) & 31]
+        room[13] = alphabet[Int(truncatingIfNeeded: id.low >> 60 | id.high << 4 & 16)]
     }
 
     // MARK: JSON strings
@@ -109,9 +126,20 @@ struct LineCursor {
     @inline(__always) static func bound(quoted count: Int) -> Int { 6 * count + 2 }
 
     mutating func put(quoted bytes: UnsafeRawBufferPointer) {
-        put(UInt8(ascii: "\""))
-        if isPlainJSON(bytes) { put(bytes) } else { put(escaped: bytes) }
-        put(UInt8(ascii: "\""))
+        if isPlainJSON(bytes), let base = bytes.baseAddress {
+            put(quoted: base, bytes.count)
+        } else {
+            put(UInt8(ascii: "\""))
+            put(escaped: bytes)
+            put(UInt8(ascii: "\""))
+        }
+    }
+
+    @inline(__always) private mutating func put(quoted base: UnsafeRawPointer, _ count: Int) {
+        let room = take(count &+ 2)
+        room[0] = UInt8(ascii: "\"")
+        UnsafeMutableRawPointer(room + 1).copyMemory(from: base, byteCount: count)
+        room[count &+ 1] = UInt8(ascii: "\"")
     }
 
     @inline(__always) mutating func put(quoted text: String) {
@@ -124,9 +152,7 @@ struct LineCursor {
 
     /// A word of ours, known to need no escaping.
     @inline(__always) mutating func put(quoted word: StaticString) {
-        put(UInt8(ascii: "\""))
-        put(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
-        put(UInt8(ascii: "\""))
+        put(quoted: UnsafeRawPointer(word.utf8Start), word.utf8CodeUnitCount)
     }
 
     private mutating func put(escaped bytes: UnsafeRawBufferPointer) {

@@ -159,6 +159,35 @@ import Testing
         }
     }
 
+    // MARK: Numbers and addresses
+
+    @Test func everyLengthOfNumber() {
+        var power: UInt64 = 1
+        for _ in 0..<20 {
+            for value in [power &- 1, power, power &+ 1, power &* 2, power &* 7 / 3, .max] {
+                var line = Buffer()
+                var out = line.cursor(20)
+                out.put(decimal: value)
+                line.wrote(out.count)
+                if line.text != String(value) { Issue.record("\(value) as \(line.text)") }
+            }
+            power = power &* 10
+        }
+    }
+
+    @Test func everyOctet() {
+        for octet in UInt32(0)...255 {
+            for port: UInt16 in [0, 9, 10, 80, 443, 8080, 65_535] {
+                let bits = octet << 24 | (255 - octet) << 16 | octet << 8 | octet / 2
+                var line = Buffer()
+                var out = line.cursor(21)
+                out.put(v4: bits, port: port)
+                line.wrote(out.count)
+                if line.text != Endpoint(IPAddress(v4: bits), port).description { Issue.record("\(octet)") }
+            }
+        }
+    }
+
     // MARK: Events
 
     @Test(
