@@ -45,8 +45,9 @@ public struct FindingRecord: Sendable {
 
 /// All that one exchange or tunnel leaves behind; filled at its end, encoded at once.
 ///
-/// The pointers need to be valid only during the call that takes the record. Nil means unknown.
-public struct SessionRecord {
+/// The pointers need to be valid only during the call that takes the record. Nil means unknown. It is lent and never
+/// copied: its dozen references would cost more than a tenth of encoding it.
+public struct SessionRecord: ~Copyable {
     /// `open` announces a session that has lived for 60 s; its `session` line with the same id follows at its end.
     public enum Kind: Sendable { case session, open }
 

@@ -118,6 +118,33 @@ import Testing
         }
     }
 
+    /// Everything at its longest, every byte an escape: the line keeps within the room that was made for it.
+    @Test func theLongestLine() {
+        let text = String(repeating: "\u{1}", count: 5000)
+        let address = endpoint("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
+        let other = endpoint("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]:65535")
+        let name = DomainName([63, 63, 63, 61].map { String(repeating: "x", count: $0) }.joined(separator: "."))
+        let finding = FindingRecord(
+            sensor: text, rule: text, action: .redact, context: text, offset: .max, decoded: [text, text], match: text,
+            fingerprint: text)
+        let written = withBytes(text) { bytes in
+            let record = SessionRecord(
+                id: RecordID(high: .max, low: .max), startMicroseconds: .max, durationMicroseconds: .max, service: text,
+                pod: text, mode: .discover, client: address, destination: address, dialed: other, fqdn: name,
+                namedBy: .authority, application: .webSocket, method: bytes, host: bytes, path: bytes, status: .max,
+                bytesOut: .max, bytesIn: .max, bytesInspected: .max, uninspectable: "decompression_bomb",
+                action: .redact, would: .redact, rule: text, reason: .violation, threat: .decompressionBomb,
+                findings: Array(repeating: finding, count: 40), bytesBeforeVerdict: .max, listener: text)
+            var encoder = LineEncoder()
+            var events = Buffer()
+            let count = encoder.appendEvents(of: record, to: &events)
+            #expect(count == 2 + SessionRecord.findingsMax)
+            return [record.line()] + events.text.split(separator: "\n").map(String.init)
+        }
+        #expect(name != nil)
+        for line in written { #expect(isJSON(line)) }
+    }
+
     // MARK: Strings
 
     @Test(arguments: [
