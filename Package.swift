@@ -70,3 +70,12 @@ let package = Package(
         tests("GatewayTests", ["Gateway"]),
     ]
 )
+
+// Fuzz targets bring no `main`, which a plain build could not link. They are built with
+// `WEIR_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --product Fuzz…`.
+if Context.environment["WEIR_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "FuzzHTTP1", dependencies: ["HTTP"], path: "Tests/Fuzz/HTTP1", exclude: ["corpus", "dictionary"],
+            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])]))
+}

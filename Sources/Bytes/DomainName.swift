@@ -13,8 +13,6 @@ public struct DomainName: Hashable, Sendable {
         var canonical = ContiguousArray<UInt8>()
         canonical.reserveCapacity(text.count)
         var label = 0
-        // FNV-1a: the name is hashed once, when it is made.
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text {
             let lower = DomainName.canonical[Int(byte)]
             guard lower != 0 else { return nil }
@@ -26,11 +24,14 @@ public struct DomainName: Hashable, Sendable {
                 guard label <= 63 else { return nil }
             }
             canonical.append(lower)
-            hash = (hash ^ UInt64(lower)) &* 0x100_0000_01b3
         }
         guard label > 0 else { return nil }
         bytes = canonical
-        self.hash = Int(truncatingIfNeeded: hash)
+        // The name is hashed once, when it is made, and with the key of this process: clients choose names, and tables of
+        // names must not be slowed by names chosen to collide.
+        var hasher = Hasher()
+        canonical.withUnsafeBytes { hasher.combine(bytes: $0) }
+        hash = hasher.finalize()
     }
 
     public init?(_ text: String) {

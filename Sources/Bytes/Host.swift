@@ -51,12 +51,32 @@ public enum Host: Hashable, Sendable {
         return UInt32(truncatingIfNeeded: bits)
     }
 
-    private static func number(_ digits: ContiguousArray<UInt8>.SubSequence) -> UInt64? {
-        guard digits.count <= 16 else { return nil }
-        let text = String(decoding: digits, as: UTF8.self)
-        if text.hasPrefix("0x") { return text.count == 2 ? 0 : UInt64(text.dropFirst(2), radix: 16) }
-        if text.hasPrefix("0"), text.count > 1 { return UInt64(text, radix: 8) }
-        return UInt64(text, radix: 10)
+    /// As `inet_aton` reads one: any number of leading zeros, `0` alone before octal and `0x` before hexadecimal digits.
+    private static func number(_ text: ContiguousArray<UInt8>.SubSequence) -> UInt64? {
+        var (radix, digits): (UInt64, _) = (10, text)
+        if text.count > 1, text.first == UInt8(ascii: "0") {
+            digits = digits.dropFirst()
+            radix = 8
+            if digits.first == UInt8(ascii: "x") {
+                digits = digits.dropFirst()
+                radix = 16
+            }
+        }
+        var value: UInt64 = 0
+        for byte in digits {
+            guard let digit = digit(byte), digit < radix else { return nil }
+            // What exceeds 32 bits is refused by the caller, so it may stop growing.
+            value = min(value * radix + digit, 1 << 40)
+        }
+        return value
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a") + 10)
+        default: nil
+        }
     }
 }
 

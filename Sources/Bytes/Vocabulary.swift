@@ -93,4 +93,5 @@ public enum Threat: String, Sendable, CaseIterable {
     case decompressionBomb = "decompression_bomb"
     case patternOverrun = "pattern_overrun"
     case connectionFlood = "connection_flood"
+    case malformedTLS = "malformed_tls"
 }

@@ -9,7 +9,7 @@ public enum QueryWriter {
     ///
     /// - Parameters:
     ///   - edns: the datagram size to announce (RFC 6891), or nil to ask without EDNS.
-    ///   - capitals: one bit for each letter in turn, round and round: set writes it in upper case. A server repeats
+    ///   - capitals: one bit for each character in turn, round and round: set writes a letter in upper case. A server repeats
     ///     the question as it came, so the letters are bits that a forger must guess too.
     public static func write(
         id: UInt16, name: DomainName, type: RecordType, into buffer: inout Buffer, edns: UInt16? = payloadSize,

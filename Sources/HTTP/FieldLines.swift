@@ -21,6 +21,7 @@ struct FieldLines: Sendable {
     private(set) var host: Authority?
     private(set) var upgrade: Range<Int>?
     private(set) var expectsContinue = false
+    private var firstConnection: Int?
     /// Connection options (RFC 9110 section 7.6.1).
     private(set) var closes = false
     private(set) var keepsAlive = false
@@ -41,15 +42,20 @@ struct FieldLines: Sendable {
         _ bytes: UnsafeRawBufferPointer, end: Int, into fields: inout ContiguousArray<Field>, limits: Limits
     ) -> Step {
         if mustWait(bytes, end: end) { return .incomplete }
+        let table = FieldNameTable.shared
         while at < end {
             let start = at
-            let (id, colon) = FieldLines.name(bytes, start..<end)
+            if start &+ 1 < end, bytes[start] == Octet.cr, bytes[start &+ 1] == Octet.lf {
+                at = start &+ 2
+                return .end(at)
+            }
+            let (id, colon) = FieldLines.name(bytes, start..<end, table)
             guard colon < end, colon > start, bytes[colon] == Octet.colon else {
                 return lineWithoutName(bytes, start: start, stop: colon, end: end)
             }
             var value = colon &+ 1
             while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value &+= 1 }
-            let stop = Octet.firstControl(bytes, value..<end)
+            let stop = Octet.firstControl(bytes, value, end)
             guard stop &+ 1 < end, bytes[stop] == Octet.cr, bytes[stop &+ 1] == Octet.lf else {
                 return lineWithoutEnd(bytes, stop: stop, end: end)
             }
@@ -59,7 +65,9 @@ struct FieldLines: Sendable {
             }
             var field = Field(id: id, name: start..<colon, value: value..<valueEnd)
             field.isCanonical = valueEnd == stop && value == colon &+ 2 && bytes[colon &+ 1] == Octet.space
-            if id.rawValue &- 1 < FieldName.lastActive.rawValue, let rejection = note(&field, bytes) {
+            if id.rawValue &- 1 < FieldName.lastActive.rawValue,
+                let rejection = note(&field, bytes, index: fields.count)
+            {
                 return .reject(rejection)
             }
             seen.formUnion(FieldNames(id))
@@ -73,30 +81,31 @@ struct FieldLines: Sendable {
 
     /// The name at the start of the range and where it stops, which is at a colon if it is well formed.
     @inline(__always)
-    private static func name(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> (FieldName, Int) {
+    private static func name(
+        _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ table: FieldNameTable
+    ) -> (FieldName, Int) {
         let start = range.lowerBound
-        // Bounds: all words read lie within the table's reach and one word, which are checked to be there.
-        if start &+ FieldNameTable.reach &+ 8 <= range.upperBound {
-            var offset = 0
-            repeat {
-                let word = Octet.load(bytes, start &+ offset) ^ 0x3a3a_3a3a_3a3a_3a3a
-                let colons = (word &- Octet.ones) & ~word & 0x8080_8080_8080_8080
-                if colons != 0 {
-                    let length = offset &+ colons.trailingZeroBitCount / 8
-                    guard length > 0 else { break }
-                    let id = FieldNameTable.shared.find(bytes, start, length)
-                    if id != .other { return (id, start &+ length) }
-                    break
-                }
-                offset &+= 8
-            } while offset < FieldNameTable.reach
+        // Bounds: the table reads within its reach of the start.
+        if start &+ FieldNameTable.reach <= range.upperBound {
+            var length = 0
+            while length < FieldNameTable.reach {
+                let text = bytes.loadUnaligned(fromByteOffset: start &+ length, as: SIMD16<UInt8>.self)
+                let found = Octet.first(text .== Octet.all(Octet.colon))
+                length &+= found
+                if found < 16 { break }
+            }
+            if length > 0, length < FieldNameTable.reach {
+                let id = table.find(bytes, start, length)
+                if id != .other { return (id, start &+ length) }
+            }
+            return (.other, Octet.span(bytes, range, of: Octet.token))
         }
         let stop = Octet.span(bytes, range, of: Octet.token)
         guard stop < range.upperBound, bytes[stop] == Octet.colon else { return (.other, stop) }
         return (FieldName(bytes, start..<stop), stop)
     }
 
-    /// The empty line, or what is wrong with a line that has no `name:`.
+    /// What is wrong with a line that has no `name:`.
     private mutating func lineWithoutName(
         _ bytes: UnsafeRawBufferPointer, start: Int, stop: Int, end: Int
     ) -> Step {
@@ -105,9 +114,6 @@ struct FieldLines: Sendable {
             return .incomplete
         }
         switch bytes[stop] {
-        case Octet.cr where stop == start && lf == start + 1:
-            at = lf + 1
-            return .end(lf + 1)
         case Octet.lf: return .reject(.ambiguous("CRLF at the end of a line, not LF alone"))
         case Octet.cr where lf != stop + 1: return .reject(.ambiguous("LF after CR"))
         case Octet.space, Octet.tab:
@@ -137,7 +143,7 @@ struct FieldLines: Sendable {
 
     // MARK: - What the fields say
 
-    private mutating func note(_ field: inout Field, _ bytes: UnsafeRawBufferPointer) -> Rejection? {
+    private mutating func note(_ field: inout Field, _ bytes: UnsafeRawBufferPointer, index: Int) -> Rejection? {
         switch field.id {
         case .host:
             guard host == nil else { return .ambiguous("one Host field") }
@@ -160,6 +166,7 @@ struct FieldLines: Sendable {
             guard Octet.matches(bytes, field.value, "chunked") else { return FieldLines.refusal(bytes, field.value) }
             isChunked = true
             if !Octet.equal(bytes, field.value, "chunked") { field.isCanonical = false }
+        case .connection: firstConnection = firstConnection ?? index
         case .upgrade:
             // Several lines are a list; one protocol is all that an exchange can change to.
             upgrade = seen.has(.upgrade) ? 0..<0 : field.value
@@ -194,15 +201,17 @@ struct FieldLines: Sendable {
     private static func refusal(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Rejection {
         var rest = range
         var last: Range<Int>?
+        var others = 0
         while let coding = Octet.element(bytes, &rest) {
             if let before = last {
                 guard Octet.span(bytes, before, of: Octet.token) == before.upperBound,
                     !Octet.matches(bytes, before, "chunked"), !Octet.matches(bytes, before, "identity")
                 else { return .ambiguous("chunked as the only transfer coding") }
+                others += 1
             }
             last = coding
         }
-        guard let last, Octet.matches(bytes, last, "chunked") else {
+        guard others > 0, let last, Octet.matches(bytes, last, "chunked") else {
             return .ambiguous("chunked as the last transfer coding")
         }
         return Rejection(status: 501, threat: .requestSmuggling, message: "chunked as the only transfer coding")
@@ -222,20 +231,23 @@ struct FieldLines: Sendable {
     mutating func settleConnection(_ bytes: UnsafeRawBufferPointer, _ fields: inout ContiguousArray<Field>)
         -> Rejection?
     {
-        guard seen.has(.connection) else { return nil }
+        guard let firstConnection else { return nil }
         var options = 0
-        for index in fields.indices where fields[index].id == .connection {
+        for index in firstConnection..<fields.count where fields[index].id == .connection {
             var rest = fields[index].value
             while let option = Octet.element(bytes, &rest) {
                 options += 1
                 guard options <= FieldLines.connectionOptionsMax else { return .flood("fewer Connection options") }
+                if Octet.matches(bytes, option, "keep-alive") {
+                    keepsAlive = true
+                    continue
+                }
                 if Octet.matches(bytes, option, "close") {
                     closes = true
                     continue
                 }
                 let name = FieldName(bytes, option)
                 switch name {
-                case .keepAlive: keepsAlive = true
                 case .upgrade: upgrades = true
                 case .other:
                     for other in fields.indices

@@ -5,21 +5,25 @@ extension Writer {
     /// Writes a whole response. The texts are ours and never hold a byte of what was matched; they are escaped all the
     /// same. `head` may be one that was refused: what was read of it says what the client can take.
     public static func problem(
-        status: Int, title: String, detail: String, event id: String,
+        status: Int, detail: String, reason: StaticString?, event id: String,
         answering head: borrowing RequestHead, from bytes: UnsafeRawBufferPointer, close: Bool,
         into buffer: inout Buffer
     ) {
         let isPage = prefersPage(head.fields, bytes)
         var body = Buffer(capacity: 512)
         if isPage {
-            page(status: status, title: title, detail: detail, event: id, into: &body)
+            page(status: status, detail: detail, event: id, into: &body)
         } else {
             body.append(#"{"type":"about:blank","title":""#)
-            body.append(json: title)
+            body.append(Writer.reason(status))
             body.append(#"","status":"#)
             body.append(decimal: UInt64(max(status, 0)))
             body.append(#","detail":""#)
             body.append(json: detail)
+            if let reason {
+                body.append(#"","reason":""#)
+                body.append(reason)
+            }
             body.append(#"","event":""#)
             body.append(json: id)
             body.append("\"}\n")
@@ -27,7 +31,7 @@ extension Writer {
         buffer.append("HTTP/1.1 ")
         buffer.append(decimal: UInt64(max(status, 0)))
         buffer.append(" ")
-        buffer.append(reason(status))
+        buffer.append(Writer.reason(status))
         buffer.append(
             isPage
                 ? "\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
@@ -44,14 +48,14 @@ extension Writer {
     }
 
     private static func page(
-        status: Int, title: String, detail: String, event id: String, into body: inout Buffer
+        status: Int, detail: String, event id: String, into body: inout Buffer
     ) {
         body.append("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>")
-        body.append(html: title)
+        body.append(reason(status))
         body.append("</title>\n<h1>")
         body.append(decimal: UInt64(max(status, 0)))
         body.append(" ")
-        body.append(html: title)
+        body.append(reason(status))
         body.append("</h1>\n<p>")
         body.append(html: detail)
         body.append("</p>\n<p>Event <code>")

@@ -9,7 +9,7 @@ extension RequestHead {
         methodRange = line.lowerBound..<methodEnd
         method = Method(bytes, methodRange)
 
-        let targetEnd = Octet.span(bytes, methodEnd + 1..<line.upperBound, of: Octet.target)
+        let targetEnd = Octet.targetEnd(bytes, methodEnd + 1, line.upperBound)
         guard targetEnd > methodEnd + 1 else { return .malformed("a request target after one space") }
         guard targetEnd < line.upperBound else {
             return .malformed("a version after the target: HTTP/0.9 is not spoken")

@@ -118,7 +118,7 @@ public struct ResponseHead: Sendable {
         }
         guard bytes[12] == Octet.space else { return .malformed("a space after the status") }
         reason = 13..<last
-        let stop = Octet.firstControl(bytes, reason)
+        let stop = Octet.firstControl(bytes, 13, last)
         guard stop == last else {
             return bytes[stop] == Octet.cr || bytes[stop] == 0
                 ? .ambiguous("no CR and no NUL in the reason") : .malformed("no control byte in the reason")

@@ -42,7 +42,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// A connection that was waiting, and who it is from.
-    public struct Accepted: ~Copyable {
+    @frozen public struct Accepted: ~Copyable {
         public var socket: Socket
         public let peer: Endpoint
     }

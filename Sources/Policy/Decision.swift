@@ -118,7 +118,7 @@ extension Threat {
         switch self {
         // Ambiguous protocol, floods and ways into the gateway are no question of policy.
         case .requestSmuggling, .malformedHTTP, .headerFlood, .slowRequest, .inwardAddress, .gatewayLoop,
-            .connectionFlood:
+            .connectionFlood, .malformedTLS:
             .always
         case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding: .byMode
         // The inspection gave up: the service says what follows from that.

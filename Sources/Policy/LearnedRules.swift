@@ -46,14 +46,14 @@ public final class LearnedRules: Sendable {
     }
 
     private let table = LearnedTable(seed: .random(in: .min ... .max))
-    private let state: Mutex<State>
+    private let state: Guarded<State>
     /// Counts the rules learned; the state file is behind while `saved` differs.
     private let generation = Atomic<Int>(0)
     /// The generation in the state file. Held while the file is written, so that two threads do not write it at once.
-    private let saved = Mutex<Int>(0)
+    private let saved = Guarded<Int>(0)
 
     public init(perService: Int = Limits().learnedPerService) {
-        state = Mutex(State(perService: perService))
+        state = Guarded(State(perService: perService))
     }
 
     // MARK: - Asking

@@ -42,14 +42,11 @@ public struct EgressReport {
         var action = Action.allow
         var pods: Set<Int> = []
 
-        /// Adds a session; true when its pod was not in the row before.
-        mutating func add(_ session: SessionLine, _ pod: Int?, mayGrow: Bool) -> Bool {
+        mutating func add(_ session: SessionLine) {
             sessions += 1
             if session.end >= modeTime { (mode, modeTime) = (session.mode, session.end) }
             applications |= 1 << UInt32(session.application.rawValue)
             action = max(action, session.action)
-            guard let pod, mayGrow else { return false }
-            return pods.insert(pod).inserted
         }
     }
 
@@ -130,10 +127,22 @@ public struct EgressReport {
             sessionsOmitted += 1
             return
         }
-        let pod = session.pod.flatMap { number(ofPod: $0) }
-        let isNew = tallies[key, default: Tally()].add(session, pod, mayGrow: podsCounted < bounds.pods)
-        if isNew { podsCounted += 1 }
-        if session.pod != nil, pod == nil || podsCounted >= bounds.pods { podsOmitted += 1 }
+        tallies[key, default: Tally()].add(session)
+        if let pod = session.pod { count(pod, in: key) }
+    }
+
+    private mutating func count(_ pod: String, in key: Key) {
+        guard let number = number(ofPod: pod) else {
+            podsOmitted += 1
+            return
+        }
+        if tallies[key]?.pods.contains(number) ?? true { return }
+        if podsCounted < bounds.pods {
+            podsCounted += 1
+            tallies[key]?.pods.insert(number)
+        } else {
+            podsOmitted += 1
+        }
     }
 
     private mutating func number(ofPod name: String) -> Int? {

@@ -11,7 +11,8 @@ extension Buffer {
         append(UInt8(ascii: "\""))
     }
 
-    mutating func append(quoted text: String) {
+    /// Appends the text as a JSON string with its quotes.
+    public mutating func append(quoted text: String) {
         let done: Void? = text.utf8.withContiguousStorageIfAvailable { append(quoted: UnsafeRawBufferPointer($0)) }
         if done == nil {
             var copy = text

@@ -100,6 +100,7 @@ struct LogFile: ~Copyable {
             let lines = UnsafeRawBufferPointer(rebasing: bytes[..<room]).endOfLastLine
             portion = max(lines, firstLine(bytes))
         }
+        if reopens { portion = firstLine(bytes) }
         let wrote = try calls.write(descriptor, UnsafeRawBufferPointer(rebasing: bytes[ahead..<portion]))
         if wrote == 0 { throw FileFailure(call: .write, errno: ENOSPC) }
         size += wrote

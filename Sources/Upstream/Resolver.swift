@@ -83,7 +83,8 @@ public final class Resolver: Handler {
             if let mark { try socket.setMark(mark) }
             _ = try socket.connect(server)
             let number = socket.number
-            let asking = Try(socket, server: server, slot: slot, question: bytes, isStream: kind == .stream, resolver: self)
+            let asking = Try(
+                socket, server: server, slot: slot, question: bytes, isStream: kind == .stream, resolver: self)
             try loop.add(asking, descriptor: number)
             tries[slot] = asking
         } catch {

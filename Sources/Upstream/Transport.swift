@@ -15,6 +15,8 @@ public struct Transport: ~Copyable {
     /// The backlog is a head that waits for the body behind it, so that both leave in one call.
     private var queued = false
     /// Since the connection began.
+    /// An error waits, or both directions are over.
+    public private(set) var isBroken = false
     public private(set) var bytesRead: UInt64 = 0
     public private(set) var bytesWritten: UInt64 = 0
 
@@ -38,6 +40,7 @@ public struct Transport: ~Copyable {
         if !events.isDisjoint(with: [.readable, .peerEnded, .broken]) { readable = true }
         if !events.isDisjoint(with: [.writable, .broken]) { writable = true }
         if !events.isDisjoint(with: [.peerEnded, .broken]) { peerEnded = true }
+        if !events.isDisjoint(with: .broken) { isBroken = true }
     }
 
     public mutating func read(into room: UnsafeMutableRawBufferPointer) throws(Errno) -> IO {

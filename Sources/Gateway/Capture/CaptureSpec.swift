@@ -46,7 +46,7 @@ public struct CaptureSpec: Sendable, Equatable {
         tproxyV4: UInt16? = nil, tproxyV6: UInt16? = nil, redirect: UInt16? = nil, dnsV4: UInt16? = nil,
         dnsV6: UInt16? = nil, interfaces: [String] = [], prefixes: [Prefix] = [], tcp: TCPPorts = .all,
         udp: [ClosedRange<UInt16>] = [], exclude: [Prefix] = [], allow: [Allowed] = [], fail: Fail = .closed,
-        mark: UInt32 = 0x15002, sourceClient: Bool = false
+        mark: UInt32 = 0x7765_6972, sourceClient: Bool = false
     ) {
         self.tproxyV4 = tproxyV4
         self.tproxyV6 = tproxyV6

@@ -67,12 +67,14 @@ enum BinaryStart {
 
     /// A query over TCP: its length, and a message of one question (RFC 1035 section 4.2.2).
     static func dns(_ bytes: UnsafeRawBufferPointer) -> Guess {
+        // A question is short: a first byte above 3 is another protocol's.
+        if let high = bytes.byte(0), high > 3 { return .no }
         guard let length = bytes.integer(0, 2) else { return .maybe }
         guard length >= 17 else { return .no }
         let message = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(2).prefix(length))
-        // A query, an ordinary one or NOTIFY or UPDATE, without a response code.
-        if let flags = message.byte(2), flags & 0x80 != 0 || ![0, 4, 5].contains(flags >> 3) { return .no }
-        if let flags = message.byte(3), flags & 0x0f != 0 { return .no }
+        // A query (recursion desired or not), a NOTIFY or an UPDATE, without what only responses say.
+        if let flags = message.byte(2), ![0x00, 0x01, 0x20, 0x24, 0x28].contains(flags) { return .no }
+        if let flags = message.byte(3), flags & 0xcf != 0 { return .no }
         guard let header = Header(message) else { return .maybe }
         guard header.questions == 1, header.opcode != 0 || header.answers == 0 && header.authorities <= 1,
             header.additionals <= 2
@@ -90,6 +92,7 @@ enum BinaryStart {
     /// A message header: length, request id, no response id, and an operation (MongoDB wire protocol); little-endian.
     static func mongoDB(_ bytes: UnsafeRawBufferPointer) -> Guess {
         guard bytes.count >= 4 else { return .maybe }
+        // The longest message that a server takes.
         let length = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
         guard (26...48_000_000).contains(length) else { return .no }
         guard bytes.dropFirst(8).prefix(4).allSatisfy({ $0 == 0 }) else { return .no }

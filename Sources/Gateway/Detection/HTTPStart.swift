@@ -36,7 +36,7 @@ enum HTTPStart {
         var words = 1
         var at = 0
         while let byte = rest.byte(at) {
-            if byte == 0x0a { return words == 2 && method.isWord("GET") ? .yes : .no }
+            if byte == 0x0a { return words == 2 && method.elementsEqual("GET".utf8) ? .yes : .no }
             guard byte >= 0x20 && byte != 0x7f || Ascii.isSpace(byte) else { return .no }
             if !Ascii.isSpace(byte), Ascii.isSpace(rest[at - 1]) {
                 words += 1

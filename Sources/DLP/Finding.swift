@@ -1,0 +1,68 @@
+import Bytes
+import COpenSSL
+
+/// One match of a rule: where, at which offset, through which decodings, masked.
+public struct Finding: Equatable, Sendable {
+    public var sensor: String
+    public var rule: String
+    /// As attached to the service.
+    public var action: Action
+    public var context: Contexts
+    /// In the value that was read, after decoding.
+    public var offset: UInt64
+    /// On the wire: exact where nothing was decoded, else the last known place at or before the match.
+    public var rawOffset: UInt64
+    public var length: Int
+    /// Decodings from the outside in, `gzip` for one.
+    public var decoded: [String]
+    /// First and last character, the rest masked.
+    public var match: String
+    /// Keyed, so that two records can be seen to speak of the same secret and neither gives it away.
+    public var fingerprint: String
+}
+
+/// Bytes on the wire to be overwritten with `byte`.
+public struct Redaction: Equatable, Sendable {
+    public var offset: UInt64
+    public var length: Int
+    public var byte: UInt8
+}
+
+/// What a record may say of a matched secret.
+enum Evidence {
+    /// Longer matches are shown as this many characters.
+    static let maskedMax = 40
+    /// Up to this length the first and last character would say too much.
+    static let maskedWhole = 4
+
+    static func mask(_ match: UnsafeRawBufferPointer) -> String {
+        let shown = min(match.count, maskedMax)
+        guard match.count > maskedWhole, let first = match.first, let last = match.last else {
+            return String(repeating: "*", count: shown)
+        }
+        return printable(first) + String(repeating: "*", count: shown - 2) + printable(last)
+    }
+
+    private static func printable(_ byte: UInt8) -> String {
+        (0x21...0x7e).contains(byte) ? String(UnicodeScalar(byte)) : "*"
+    }
+
+    /// HMAC-SHA256, its first 16 bytes in hexadecimal.
+    static func fingerprint(_ match: UnsafeRawBufferPointer, key: [UInt8]) -> String {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        let bytes = match.assumingMemoryBound(to: UInt8.self)
+        _ = HMAC(EVP_sha256(), key, Int32(key.count), bytes.baseAddress, bytes.count, &digest, &length)
+        return hexadecimal(digest.prefix(16))
+    }
+
+    private static func hexadecimal(_ bytes: ArraySlice<UInt8>) -> String {
+        var text = ""
+        for byte in bytes {
+            for nibble in [byte >> 4, byte & 0xf] {
+                text.unicodeScalars.append(UnicodeScalar(nibble < 10 ? 0x30 + nibble : 0x57 + nibble))
+            }
+        }
+        return text
+    }
+}

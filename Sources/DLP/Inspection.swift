@@ -1,0 +1,296 @@
+import Bytes
+
+/// The two directions of an exchange; of a tunnel, client and server.
+public enum Side: Sendable { case request, response }
+
+/// All that is read of one exchange: its url, its header values, its bodies, and what was found in them.
+///
+/// Reusable by `reset`; allocates nothing while nothing is found and no body is read.
+public final class Inspection {
+    /// One match of one pattern, before it is known what it means.
+    struct Match {
+        var reader: Int
+        var bytes: UnsafeRawBufferPointer
+        var context: Contexts
+        var subject: Int
+        var offset: UInt64
+        var rawOffset: UInt64
+        var labels: [String]
+        /// The bytes read are the bytes on the wire, in a body.
+        var redactable: Bool
+    }
+
+    /// What becomes of the bytes of a match.
+    enum Outcome { case pass, redact, deny }
+
+    /// Findings in the order of the exchange, whatever order the patterns found them in.
+    private struct Kept {
+        var subject: Int
+        var reader: Int
+        var finding: Finding
+
+        func precedes(_ other: Kept) -> Bool {
+            (subject, finding.offset, reader) < (other.subject, other.finding.offset, other.reader)
+        }
+    }
+
+    /// What was seen of a rule that needs more than one match.
+    private struct Proof {
+        var seen: UInt64 = 0
+        var done = false
+        /// First match of the rule's first positive pattern, which stands for the rule.
+        var place: Kept?
+    }
+
+    /// Findings kept for one exchange; the first in order stay, the rest are only counted.
+    public static let findingsMax = 256
+
+    let scratch: Scratch
+    private var profile: Profile?
+    private var kept: [Kept] = []
+    private var keptMax = Inspection.findingsMax
+    private var proofs: [Proof] = []
+    private var subjects = 0
+    private var negationsDecided = false
+    private var outcomes: UInt32 = 0
+    private var streams: (request: Stream, response: Stream)?
+    private var decodedURL: [UInt8] = []
+
+    /// The strictest attached action of all findings so far; a redaction that cannot be done counts as a denial.
+    public private(set) var verdict = Action.allow
+    /// Bytes that patterns have read, after decoding.
+    public private(set) var inspectedBytes: UInt64 = 0
+    /// Starts at which a pattern was given up.
+    public private(set) var overruns = 0
+    /// All findings, those past `findingsMax` included.
+    public private(set) var findingsCount = 0
+
+    public init(scratch: Scratch) { self.scratch = scratch }
+
+    public func reset(_ profile: Profile) {
+        if self.profile !== profile { self.profile = profile }
+        if !kept.isEmpty { kept.removeAll() }
+        if !proofs.isEmpty { proofs.removeAll(keepingCapacity: true) }
+        if profile.slots > 0 { proofs.append(contentsOf: repeatElement(Proof(), count: profile.slots)) }
+        (subjects, outcomes, overruns, findingsCount) = (0, 0, 0, 0)
+        (negationsDecided, verdict, inspectedBytes) = (false, .allow, 0)
+        if let streams {
+            streams.request.reset()
+            streams.response.reset()
+        }
+    }
+
+    // MARK: Values
+
+    /// A whole small value: the path and query as sent, or the value of one header field. Each is a subject of its own.
+    public func scan(_ value: UnsafeRawBufferPointer, as context: Contexts) {
+        guard let profile else { return }
+        let list = profile.requestLists[context]
+        guard value.count >= list.lengthMin else { return }
+        inspectedBytes &+= UInt64(value.count)
+        let before = kept.count
+        read(value, list, context, nil)
+        if context == .url, Percent.decode(value, into: &decodedURL) {
+            decodedURL.withUnsafeBytes { read($0, list, context, before) }
+        }
+    }
+
+    /// `known`: set for a decoded view, which does not tell again what was found as it was sent, from there on in `kept`.
+    private func read(_ value: UnsafeRawBufferPointer, _ list: ReadList, _ context: Contexts, _ known: Int?) {
+        guard let base = value.bindMemory(to: UInt8.self).baseAddress else { return }
+        let subject = nextSubject()
+        let window = Window(base: base, count: value.count, start: 0, ended: true)
+        let search = search
+        for index in list.readers {
+            var cursor = Cursor()
+            searching: while true {
+                switch search.next(reader(index), window, &cursor, settle: false) {
+                case .exhausted: break searching
+                case .overrun: overrun()
+                case .match(let start, let end):
+                    let match = Match(
+                        reader: index, bytes: UnsafeRawBufferPointer(rebasing: value[start..<end]), context: context,
+                        subject: subject, offset: UInt64(start), rawOffset: UInt64(start),
+                        labels: known == nil ? [] : ["percent"], redactable: false)
+                    if let known, alreadyFound(match, known) { continue }
+                    _ = found(match)
+                }
+            }
+        }
+    }
+
+    private func alreadyFound(_ match: Match, _ from: Int) -> Bool {
+        let fingerprint = fingerprint(match)
+        return kept[min(from, kept.count)...].contains {
+            $0.reader == match.reader && $0.finding.fingerprint == fingerprint
+        }
+    }
+
+    // MARK: Streams
+
+    /// A body or tunnel side begins. `codings` in the order of Content-Encoding. A side may be opened again.
+    public func open(_ side: Side, as context: Contexts, codings: [ContentCoding]) {
+        guard let profile else { return }
+        let lists = side == .request ? profile.requestLists : profile.responseLists
+        stream(side).open(as: context, list: lists[context], codings: codings)
+    }
+
+    /// The body bytes without chunk framing, as they come on the wire, in any cut.
+    public func feed(_ side: Side, _ raw: UnsafeRawBufferPointer, end: Bool) {
+        stream(side).feed(raw, end: end)
+    }
+
+    /// The offset up to which raw bytes may be forwarded: everything fed so far where nothing is held.
+    public func releasable(_ side: Side) -> UInt64 { stream(side).releasable() }
+
+    /// Everything fed may go, after a silence in a tunnel; matching goes on across the place.
+    public func releaseTail(_ side: Side) { stream(side).releaseTail() }
+
+    /// To be applied to bytes that have not been forwarded.
+    public func takeRedactions(_ side: Side) -> [Redaction] {
+        streams == nil ? [] : stream(side).takeRedactions()
+    }
+
+    /// A rule in force needs more evidence than one match: the body is to be held whole, up to `hold`.
+    public var needsWholeBody: Bool { profile?.needsWholeBody ?? false }
+
+    /// The request has ended: rules with negations are decided.
+    public func finish() { decideNegations() }
+
+    private func stream(_ side: Side) -> Stream {
+        if let streams { return side == .request ? streams.request : streams.response }
+        let made = (request: Stream(side: .request, owner: self), response: Stream(side: .response, owner: self))
+        streams = made
+        return side == .request ? made.request : made.response
+    }
+
+    // MARK: Results
+
+    public var findings: [Finding] { kept.isEmpty ? [] : kept.map(\.finding) }
+
+    /// Of the outcomes seen, the first in the order of the enumeration.
+    public var uninspectable: Uninspectable? {
+        outcomes == 0 ? nil : Uninspectable.allCases[outcomes.trailingZeroBitCount]
+    }
+
+    public func saw(_ outcome: Uninspectable) -> Bool { outcomes & bit(outcome) != 0 }
+
+    private func bit(_ outcome: Uninspectable) -> UInt32 {
+        1 << UInt32(Uninspectable.allCases.firstIndex(of: outcome) ?? 0)
+    }
+
+    /// For whole files, where every finding is told and none is kept: those that no later one can precede.
+    func takeSettled(all: Bool) -> [Finding] {
+        let (subject, frontier) = (stream(.request).currentSubject, stream(.request).frontier)
+        let open = kept.firstIndex { !all && $0.subject == subject && $0.finding.offset >= frontier } ?? kept.count
+        let settled = kept[..<open].map(\.finding)
+        kept.removeFirst(open)
+        return settled
+    }
+
+    func keepAll() { keptMax = .max }
+
+    // MARK: For the streams
+
+    var limits: Limits { profile?.database.limits ?? Limits() }
+    var holding: Bool { profile?.holds ?? false }
+    var decisionOffset: UInt64? {
+        guard let profile, profile.decidesAtHold else { return nil }
+        return UInt64(max(profile.hold, 0))
+    }
+
+    var search: Search {
+        let limits = limits
+        scratch.prepare(steps: limits.matchSteps, quickSteps: Judge.quickSteps)
+        return Search(judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps))
+    }
+
+    func reader(_ index: Int) -> Profile.Reader {
+        guard let profile else { preconditionFailure("an inspection reads after reset only") }
+        return profile.readers[index]
+    }
+
+    func nextSubject() -> Int {
+        subjects += 1
+        return subjects
+    }
+
+    func inspected(_ count: Int) { inspectedBytes &+= UInt64(count) }
+    func cannotRead(_ outcome: Uninspectable) { outcomes |= bit(outcome) }
+
+    func overrun() {
+        overruns += 1
+        cannotRead(.patternOverrun)
+    }
+
+    func found(_ match: Match) -> Outcome {
+        guard let profile else { return .pass }
+        let reader = profile.readers[match.reader]
+        let rule = profile.rules[reader.rule]
+        guard let slot = rule.slot else {
+            record(kept(match, rule))
+            return enforce(rule.action, redactable: match.redactable)
+        }
+        if !proofs[slot].done, reader.bit == rule.wanted & (~rule.wanted &+ 1), proofs[slot].place == nil {
+            proofs[slot].place = kept(match, rule)
+        }
+        proofs[slot].seen |= reader.bit
+        return conclude(slot, rule)
+    }
+
+    /// Every positive pattern was found; a negation can no longer speak against it.
+    private func conclude(_ slot: Int, _ rule: Profile.Rule) -> Outcome {
+        let proof = proofs[slot]
+        guard !proof.done, proof.seen & rule.wanted == rule.wanted, let place = proof.place else { return .pass }
+        if rule.unwanted != 0 && (proof.seen & rule.unwanted != 0 || !negationsDecided) { return .pass }
+        proofs[slot].done = true
+        record(place)
+        // The other matches of the rule may have left, so overwriting this one would not do.
+        return enforce(rule.action, redactable: false)
+    }
+
+    func decideNegations() {
+        guard !negationsDecided else { return }
+        negationsDecided = true
+        guard let profile, profile.slots > 0 else { return }
+        for rule in profile.rules {
+            if let slot = rule.slot { _ = conclude(slot, rule) }
+        }
+    }
+
+    private func enforce(_ action: Action, redactable: Bool) -> Outcome {
+        let impossible = action == .redact && !redactable
+        verdict = max(verdict, impossible ? .deny : action)
+        guard let profile, profile.enforcing else { return .pass }
+        if impossible { cannotRead(.redactImpossible) }
+        switch action {
+        case .allow, .alert: return .pass
+        case .redact: return impossible ? .deny : .redact
+        case .deny: return .deny
+        }
+    }
+
+    private func record(_ entry: Kept) {
+        findingsCount += 1
+        if kept.count >= keptMax {
+            guard let last = kept.last, entry.precedes(last) else { return }
+            kept.removeLast()
+        }
+        var at = kept.count
+        while at > 0, entry.precedes(kept[at - 1]) { at -= 1 }
+        kept.insert(entry, at: at)
+    }
+
+    private func kept(_ match: Match, _ rule: Profile.Rule) -> Kept {
+        Kept(
+            subject: match.subject, reader: match.reader,
+            finding: Finding(
+                sensor: rule.sensor, rule: rule.name, action: rule.action, context: match.context,
+                offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count, decoded: match.labels,
+                match: Evidence.mask(match.bytes), fingerprint: fingerprint(match)))
+    }
+
+    private func fingerprint(_ match: Match) -> String {
+        Evidence.fingerprint(match.bytes, key: profile?.database.fingerprintKey ?? [])
+    }
+}

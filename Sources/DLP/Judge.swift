@@ -1,0 +1,72 @@
+import CPCRE2
+
+/// Bytes of one value that are at hand: those before the first open start that expressions may look back at, and all
+/// after it that have come.
+struct Window {
+    let base: UnsafePointer<UInt8>
+    let count: Int
+    /// Offset of the first byte in the value. Not 0 only where at least the look-behind of every pattern is kept.
+    let start: UInt64
+    /// The value ends here: `$` and `\b` may see its end.
+    let ended: Bool
+}
+
+/// Asks PCRE2 whether an expression matches at one start, within `match_bytes` and within bounds of work.
+///
+/// The answer depends on the bytes only, never on how they were cut: the subject ends at most `reachMax` bytes after the
+/// start; a subject that ends before the value does is matched with PCRE2_PARTIAL_HARD, which gives an answer other
+/// than "partial" only where no later byte could change it. Reach grows in three steps, so that the work a start cost
+/// is known (by the smallest reach that decided) without asking a clock.
+struct Judge {
+    enum Answer: Equatable { case none, match(end: Int), pending, overrun }
+
+    let scratch: Scratch
+    let reachMax: Int
+    let stepsMax: Int
+
+    /// Steps of a first try; a start that needs more is charged as one that went to the limit.
+    static let quickSteps = 2000
+    static let reaches = (first: 64, second: 512)
+
+    /// `cost`: 1 for every 64 bytes of reach, and for every 100 steps when the quick try did not do.
+    func answer(_ expression: Expression, _ window: Window, at start: Int, cost: inout Int) -> Answer {
+        let available = window.count - start
+        var reach = min(Self.reaches.first, reachMax)
+        while true {
+            let whole = available < reach && window.ended
+            let answer = attempt(expression, window, start, length: min(available, reach), whole: whole, cost: &cost)
+            guard answer == .pending, available >= reach else {
+                if whole || answer != .pending { cost += reach / Self.reaches.first }
+                return answer
+            }
+            if reach == reachMax {
+                cost += reach / Self.reaches.first
+                return .overrun
+            }
+            reach = min(reach < Self.reaches.second ? Self.reaches.second : reachMax, reachMax)
+        }
+    }
+
+    private func attempt(
+        _ expression: Expression, _ window: Window, _ start: Int, length: Int, whole: Bool, cost: inout Int
+    ) -> Answer {
+        var end = start + length
+        // A newline at the end of what has come: PCRE2 would take it for the last of the value.
+        if !whole && expression.mindsLastNewline && window.base[end - 1] == UInt8(ascii: "\n") { end -= 1 }
+        if end == start { return .pending }
+        let options = PCRE2_NOTEMPTY | (whole ? 0 : PCRE2_PARTIAL_HARD)
+        var result = pcre2_jit_match_8(
+            expression.code, window.base, end, start, options, scratch.matchData, scratch.quick)
+        if result == PCRE2_ERROR_MATCHLIMIT && stepsMax > Self.quickSteps {
+            cost += stepsMax / 100
+            result = pcre2_jit_match_8(
+                expression.code, window.base, end, start, options, scratch.matchData, scratch.full)
+        }
+        if result >= 0 { return .match(end: pcre2_get_ovector_pointer_8(scratch.matchData)[1]) }
+        switch result {
+        case PCRE2_ERROR_NOMATCH: return .none
+        case PCRE2_ERROR_PARTIAL: return .pending
+        default: return .overrun
+        }
+    }
+}

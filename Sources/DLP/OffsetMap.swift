@@ -1,0 +1,37 @@
+/// Where on the wire a decoded byte came from, as closely as is worth knowing: marks after every slice of input.
+///
+/// A mark says that a receiver of the first `raw` bytes can decode `decoded` bytes and no more.
+struct OffsetMap {
+    struct Mark {
+        var raw: UInt64
+        var decoded: UInt64
+        /// At a multiple of the slice size: there however the body was cut.
+        var aligned: Bool
+    }
+
+    private var marks: ContiguousArray<Mark> = []
+
+    mutating func reset() { marks.removeAll(keepingCapacity: true) }
+
+    mutating func mark(raw: UInt64, decoded: UInt64, aligned: Bool) {
+        // Of marks with the same output the last releases most; the aligned one is needed for records.
+        if let last = marks.last, last.decoded == decoded, aligned || !last.aligned { marks.removeLast() }
+        marks.append(Mark(raw: raw, decoded: decoded, aligned: aligned))
+    }
+
+    /// The longest raw prefix that gives away nothing from `decoded` on.
+    func releasable(before decoded: UInt64) -> UInt64 {
+        marks.last { $0.decoded <= decoded }?.raw ?? 0
+    }
+
+    /// The same among places that do not depend on the cut.
+    func origin(of decoded: UInt64) -> UInt64 {
+        marks.last { $0.decoded <= decoded && $0.aligned }?.raw ?? 0
+    }
+
+    /// Forgets what lies before the last marks at or before `decoded`.
+    mutating func forget(before decoded: UInt64) {
+        guard let keep = marks.lastIndex(where: { $0.decoded <= decoded && $0.aligned }), keep > 0 else { return }
+        marks.removeSubrange(..<keep)
+    }
+}

@@ -1,0 +1,52 @@
+/// Payment card numbers: the number plan (which first digits with which lengths) and the Luhn digit.
+enum PaymentCard {
+    /// First digits from `low` to `high`, and the lengths such numbers have as bits.
+    private struct Plan {
+        let digits: Int
+        let low: Int
+        let high: Int
+        let lengths: UInt32
+
+        init(_ prefix: ClosedRange<Int>, _ lengths: Int...) {
+            low = prefix.lowerBound
+            high = prefix.upperBound
+            digits = String(high).utf8.count
+            self.lengths = lengths.reduce(0) { $0 | 1 << UInt32($1) }
+        }
+    }
+
+    private static let plans: [Plan] = [
+        Plan(4...4, 13, 16, 18, 19),  // Visa
+        Plan(51...55, 16), Plan(2221...2720, 16),  // Mastercard
+        Plan(34...34, 15), Plan(37...37, 15),  // American Express
+        Plan(6011...6011, 16, 17, 18, 19), Plan(644...649, 16, 17, 18, 19), Plan(65...65, 16, 17, 18, 19),  // Discover
+        Plan(3528...3589, 16, 17, 18, 19), Plan(2131...2131, 15), Plan(1800...1800, 15),  // JCB
+        Plan(300...305, 14, 15, 16, 17, 18, 19), Plan(36...36, 14, 15, 16, 17, 18, 19),  // Diners Club
+        Plan(38...39, 14, 15, 16, 17, 18, 19),
+        Plan(62...62, 14, 15, 16, 17, 18, 19), Plan(8100...8171, 14, 15, 16, 17, 18, 19),  // UnionPay
+        Plan(493698...493698, 12, 13, 14, 15, 16, 17, 18, 19),  // Maestro
+        Plan(500000...506698, 12, 13, 14, 15, 16, 17, 18, 19),
+        Plan(506779...508999, 12, 13, 14, 15, 16, 17, 18, 19),
+        Plan(56...59, 12, 13, 14, 15, 16, 17, 18, 19), Plan(63...63, 12, 13, 14, 15, 16, 17, 18, 19),
+        Plan(67...67, 12, 13, 14, 15, 16, 17, 18, 19),
+    ]
+
+    static func accepts(_ match: UnsafeRawBufferPointer) -> Bool {
+        guard separatorsAgree(match), let digits = Digits(match), (12...19).contains(digits.count) else { return false }
+        guard !digits.allSame, digits.luhn else { return false }
+        return plans.contains { plan in
+            plan.lengths & 1 << UInt32(digits.count) != 0
+                && (plan.low...plan.high).contains(digits.number(0, plan.digits))
+        }
+    }
+
+    /// One kind of separator throughout, or none.
+    private static func separatorsAgree(_ match: UnsafeRawBufferPointer) -> Bool {
+        var seen: UInt8?
+        for byte in match where byte &- 0x30 >= 10 {
+            if let seen, seen != byte { return false }
+            seen = byte
+        }
+        return true
+    }
+}

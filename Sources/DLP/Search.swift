@@ -1,0 +1,76 @@
+/// How far one pattern has read one value.
+struct Cursor {
+    /// The first start that is not decided.
+    var next: UInt64 = 0
+    /// `next` is a start that could still become a match.
+    var live = false
+    /// Bytes after `next` that must be at hand before it is worth asking again.
+    var retryAt = 0
+    /// Work done, in the units of `Judge`.
+    var work = 0
+    /// The work was too much: the pattern reads no more of this value.
+    var givenUp = false
+}
+
+/// Finds the matches of one pattern in a value that comes in pieces: leftmost first, each search going on at the end of
+/// the match before, as PCRE2 does on a whole subject.
+struct Search {
+    enum Event { case match(start: Int, end: Int), overrun, exhausted }
+
+    let judge: Judge
+
+    /// Work allowed per value, and more for each byte of it: a hostile body costs a bounded time per byte.
+    static let workBase = 32 * 1024
+    static let workPerByte = 4
+
+    /// `settle`: decide by what is at hand, though little has come since the last try.
+    func next(_ reader: Profile.Reader, _ window: Window, _ cursor: inout Cursor, settle: Bool) -> Event {
+        let expression = reader.expression
+        var at = Int(cursor.next - window.start)
+        if cursor.givenUp { at = window.count }
+        if cursor.live && !settle && !window.ended && window.count - at < cursor.retryAt { return .exhausted }
+        cursor.live = false
+        cursor.retryAt = 0
+        while at < window.count {
+            if expression.startsOnly && window.start + UInt64(at) > 0 {
+                at = window.count
+                break
+            }
+            guard expression.firstBytes.contains(window.base[at]) else {
+                at += 1
+                continue
+            }
+            let allowed = Self.workBase + Self.workPerByte * Int(clamping: window.start + UInt64(at))
+            if cursor.work > allowed {
+                cursor.givenUp = true
+                cursor.next = window.start + UInt64(window.count)
+                return .overrun
+            }
+            let before = cursor.work
+            switch judge.answer(expression, window, at: at, cost: &cursor.work) {
+            case .none: at += 1
+            case .pending:
+                let available = window.count - at
+                let heavy = cursor.work > before
+                cursor.work = before
+                cursor.live = true
+                cursor.retryAt = available + (heavy ? available : available < 256 ? 1 : available / 8)
+                cursor.next = window.start + UInt64(at)
+                return .exhausted
+            case .overrun:
+                cursor.next = window.start + UInt64(at + 1)
+                return .overrun
+            case .match(let end):
+                let bytes = UnsafeRawBufferPointer(start: window.base + at, count: end - at)
+                guard reader.validator?.accepts(bytes) ?? true else {
+                    at += 1
+                    continue
+                }
+                cursor.next = window.start + UInt64(end)
+                return .match(start: at, end: end)
+            }
+        }
+        cursor.next = window.start + UInt64(window.count)
+        return .exhausted
+    }
+}

@@ -1,0 +1,346 @@
+import Bytes
+import Glibc
+
+/// One direction of an exchange or tunnel being read, and what is kept of it between two reads.
+///
+/// ```
+///              carry          new, decoded
+///        ┌───────────────┬──────────────────────┐   the window, joined in the scratch
+///   … ───┤ look │ open   │                      │
+///        └ back ┴ starts ┴──────────────────────┘
+/// ```
+final class Stream {
+    private enum Source {
+        /// Nobody reads, or nothing more can be read: bytes pass.
+        case blind
+        /// Bytes are read as they are on the wire.
+        case plain
+        case coded(Decoder)
+    }
+
+    private let side: Side
+    private unowned(unsafe) let owner: Inspection
+    private var source = Source.blind
+    private var context: Contexts = []
+    private var list = ReadList.none
+    /// One for each reader of `list`.
+    private var cursors: ContiguousArray<Cursor> = []
+
+    /// Bytes of the value kept from before: the look-behind and what is undecided.
+    private var carry: [UInt8] = []
+    /// Offset of the first of them.
+    private var windowStart: UInt64 = 0
+    /// Bytes of the value so far.
+    private var valueBytes: UInt64 = 0
+    /// Where the value begins in the coordinates of findings: not 0 only where the end of a broken coding is read as
+    /// it is.
+    private var valueFrom: UInt64 = 0
+    private var subject = 0
+    private var labels: [String] = []
+    private var map = OffsetMap()
+
+    /// Bytes of the wire so far.
+    private var rawBytes: UInt64 = 0
+    private var deniedAt: UInt64?
+    private var released: UInt64 = 0
+    private var redactions: [Redaction] = []
+    /// Negations were decided at `hold`.
+    private var settled = false
+
+    init(side: Side, owner: Inspection) {
+        (self.side, self.owner) = (side, owner)
+    }
+
+    func reset() {
+        source = .blind
+        if !carry.isEmpty { carry.removeAll(keepingCapacity: carry.capacity <= Self.carryKept) }
+        if !redactions.isEmpty { redactions.removeAll() }
+        deniedAt = nil
+        (rawBytes, released) = (0, 0)
+    }
+
+    /// An idle inspection keeps no more memory than this for the carry.
+    private static let carryKept = 256
+
+    func open(as context: Contexts, list: ReadList, codings: [ContentCoding]) {
+        reset()
+        (self.context, self.list) = (context, list)
+        settled = false
+        if list.readers.isEmpty { return }
+        source = .plain
+        if !codings.isEmpty { openCoded(codings) }
+        begin(from: 0)
+    }
+
+    /// The coding applied last is undone first; what lies under an unknown one is read as it is.
+    private func openCoded(_ codings: [ContentCoding]) {
+        guard codings.count <= owner.limits.decodeDepth else { return owner.cannotRead(.decompressionBomb) }
+        var known = codings[...]
+        if let unknown = codings.lastIndex(of: .unsupported) {
+            owner.cannotRead(.unknownCoding)
+            known = codings[(unknown + 1)...]
+        }
+        if !known.isEmpty { source = .coded(Decoder(Array(known), limits: owner.limits)) }
+    }
+
+    /// A value begins.
+    private func begin(from offset: UInt64) {
+        cursors.removeAll(keepingCapacity: true)
+        cursors.append(contentsOf: repeatElement(Cursor(), count: list.readers.count))
+        carry.removeAll(keepingCapacity: true)
+        (windowStart, valueBytes, valueFrom) = (0, 0, offset)
+        map.reset()
+        if case .coded(let decoder) = source { labels = decoder.labels } else { labels = [] }
+        subject = owner.nextSubject()
+    }
+
+    // MARK: Reading
+
+    func feed(_ raw: UnsafeRawBufferPointer, end: Bool) {
+        var rest = raw
+        // Negations are decided exactly at `hold`, however the bytes come.
+        if side == .request, !settled, let hold = owner.decisionOffset, rawBytes + UInt64(rest.count) > hold {
+            let before = Int(hold - rawBytes)
+            read(UnsafeRawBufferPointer(rebasing: rest[..<before]), end: false, settle: true)
+            rest = UnsafeRawBufferPointer(rebasing: rest[before...])
+            settled = true
+            owner.decideNegations()
+        }
+        read(rest, end: end, settle: false)
+        if end { source = .blind }
+    }
+
+    private func read(_ raw: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
+        switch source {
+        case .blind: rawBytes += UInt64(raw.count)
+        case .plain: readPlain(raw, end: end, settle: settle)
+        case .coded(let decoder): readCoded(raw, decoder, end: end, settle: settle)
+        }
+    }
+
+    private func readPlain(_ raw: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
+        rawBytes += UInt64(raw.count)
+        scanWhole(raw, end: end, settle: settle)
+    }
+
+    private func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
+        var rest = bytes
+        repeat {
+            var filled = join()
+            append(&rest, &filled)
+            scan(filled, ended: end && rest.isEmpty, settle: settle && rest.isEmpty)
+        } while !rest.isEmpty
+    }
+
+    private func readCoded(_ raw: UnsafeRawBufferPointer, _ decoder: Decoder, end: Bool, settle: Bool) {
+        var rest = raw
+        var filled = join()
+        while !rest.isEmpty {
+            let room = Stage.sliceBytes - Int(rawBytes % UInt64(Stage.sliceBytes))
+            let slice = UnsafeRawBufferPointer(rebasing: rest.prefix(room))
+            decoder.push(slice, rawEnd: rawBytes + UInt64(slice.count))
+            if let (outcome, stage) = drain(decoder, &filled) {
+                owner.cannotRead(outcome)
+                scan(filled, ended: true, settle: false)
+                return readOn(rest, slice.count, decoder, outcome, stage, end: end, settle: settle)
+            }
+            rawBytes += UInt64(slice.count)
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
+            map.mark(raw: rawBytes, decoded: valueBytes, aligned: rawBytes % UInt64(Stage.sliceBytes) == 0)
+        }
+        if end && decoder.unfinished { owner.cannotRead(.truncated) }
+        scan(filled, ended: end, settle: settle)
+    }
+
+    /// Takes all that the decoder has for the slice it was given.
+    private func drain(_ decoder: Decoder, _ filled: inout Int) -> (Uninspectable, stage: Int)? {
+        while true {
+            if filled == owner.scratch.windowSize {
+                scan(filled, ended: false, settle: false)
+                filled = join()
+            }
+            let room = UnsafeMutableRawBufferPointer(
+                start: owner.scratch.window + filled, count: owner.scratch.windowSize - filled)
+            switch decoder.pull(into: room) {
+            case .bytes(let count):
+                filled += count
+                valueBytes += UInt64(count)
+            case .starved: return nil
+            case .failed(let outcome, let stage): return (outcome, stage)
+            }
+        }
+    }
+
+    /// A coding broke, or was never there: what its stage was given last is read as it is, and all that follows.
+    private func readOn(
+        _ raw: UnsafeRawBufferPointer, _ sliceBytes: Int, _ decoder: Decoder, _ outcome: Uninspectable, _ index: Int,
+        end: Bool, settle: Bool
+    ) {
+        guard outcome == .undecodable else {
+            source = .blind
+            rawBytes += UInt64(raw.count)
+            return
+        }
+        let stage = decoder.stages[index]
+        if index == 0 {
+            let used = sliceBytes - stage.input.count
+            rawBytes += UInt64(used)
+            source = .plain
+            begin(from: stage.keptFrom)
+            stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
+            return readPlain(UnsafeRawBufferPointer(rebasing: raw[used...]), end: end, settle: settle)
+        }
+        let unread = stage.input
+        decoder.drop(from: index)
+        begin(from: stage.keptFrom)
+        map.mark(raw: rawBytes - rawBytes % UInt64(Stage.sliceBytes), decoded: 0, aligned: true)
+        valueBytes = UInt64(stage.kept.count + unread.count)
+        stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
+        withExtendedLifetime(stage) { scanWhole(unread, end: false, settle: false) }
+        readCodedRest(raw, sliceBytes, decoder, end: end, settle: settle)
+    }
+
+    /// Goes on within a slice that the decoder already has.
+    private func readCodedRest(
+        _ raw: UnsafeRawBufferPointer, _ sliceBytes: Int, _ decoder: Decoder, end: Bool, settle: Bool
+    ) {
+        var filled = join()
+        if let (outcome, stage) = drain(decoder, &filled) {
+            owner.cannotRead(outcome)
+            scan(filled, ended: true, settle: false)
+            return readOn(raw, sliceBytes, decoder, outcome, stage, end: end, settle: settle)
+        }
+        scan(filled, ended: false, settle: false)
+        rawBytes += UInt64(sliceBytes)
+        map.mark(raw: rawBytes, decoded: valueBytes, aligned: rawBytes % UInt64(Stage.sliceBytes) == 0)
+        readCoded(UnsafeRawBufferPointer(rebasing: raw[sliceBytes...]), decoder, end: end, settle: settle)
+    }
+
+    // MARK: The window
+
+    /// Puts what was kept at the front of the window.
+    private func join() -> Int {
+        let scratch = owner.scratch
+        scratch.reserve(carry.count + Scratch.sliceBytes)
+        carry.withUnsafeBytes { bytes in
+            if let from = bytes.baseAddress { memcpy(scratch.window, from, bytes.count) }
+        }
+        return carry.count
+    }
+
+    /// Moves bytes from the front of `rest` to the end of the window, as many as have room.
+    private func append(_ rest: inout UnsafeRawBufferPointer, _ filled: inout Int) {
+        let count = min(rest.count, owner.scratch.windowSize - filled)
+        guard count > 0, let from = rest.baseAddress else { return }
+        memcpy(owner.scratch.window + filled, from, count)
+        filled += count
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+    }
+
+    private func scan(_ count: Int, ended: Bool, settle: Bool) {
+        let window = Window(base: owner.scratch.window, count: count, start: windowStart, ended: ended)
+        owner.inspected(count - carry.count)
+        let search = owner.search
+        for at in list.readers.indices {
+            let index = list.readers[at]
+            searching: while true {
+                switch search.next(owner.reader(index), window, &cursors[at], settle: settle) {
+                case .exhausted: break searching
+                case .overrun: owner.overrun()
+                case .match(let start, let end): matched(index, window, start, end)
+                }
+            }
+        }
+        keep(window)
+    }
+
+    private func keep(_ window: Window) {
+        let end = window.start + UInt64(window.count)
+        let open = cursors.lazy.map(\.next).min() ?? end
+        let from = max(window.start, open - min(open, UInt64(list.lookBehind)))
+        let first = Int(from - window.start)
+        carry.removeAll(keepingCapacity: true)
+        carry.append(contentsOf: UnsafeBufferPointer(start: window.base + first, count: window.count - first))
+        windowStart = from
+        map.forget(before: from)
+    }
+
+    /// No finding before this offset is still to come in this value.
+    var frontier: UInt64 { valueFrom + (cursors.lazy.map(\.next).min() ?? 0) }
+    var currentSubject: Int { subject }
+
+    // MARK: Findings
+
+    private func matched(_ index: Int, _ window: Window, _ start: Int, _ end: Int) {
+        let offset = window.start + UInt64(start)
+        let onWire = if case .plain = source { true } else { false }
+        let outcome = owner.found(
+            Inspection.Match(
+                reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
+                context: context, subject: subject, offset: valueFrom + offset,
+                rawOffset: onWire ? valueFrom + offset : map.origin(of: offset), labels: labels, redactable: onWire))
+        switch outcome {
+        case .pass: break
+        case .deny:
+            let raw = onWire ? valueFrom + offset : map.releasable(before: offset)
+            deniedAt = min(deniedAt ?? .max, raw)
+        case .redact: redact(window, start, end)
+        }
+    }
+
+    /// What has left before (`releaseTail`) cannot be overwritten.
+    private func redact(_ window: Window, _ start: Int, _ end: Int) {
+        let from = valueFrom + window.start + UInt64(start)
+        let to = from + UInt64(end - start)
+        let first = max(from, released)
+        guard first < to else { return }
+        let byte = isBareNumber(window, start, end) ? UInt8(ascii: "0") : UInt8(ascii: "*")
+        redactions.append(Redaction(offset: first, length: Int(to - first), byte: byte))
+    }
+
+    /// Digits where JSON has a value, without quotes: stars would make the document unreadable.
+    private func isBareNumber(_ window: Window, _ start: Int, _ end: Int) -> Bool {
+        for at in start..<end where window.base[at] &- 0x30 >= 10 { return false }
+        // As many blanks as every pattern keeps, whatever the cut.
+        for back in 1...8 where start >= back {
+            switch window.base[start - back] {
+            case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): continue
+            case UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: ","): return true
+            default: return false
+            }
+        }
+        return false
+    }
+
+    func takeRedactions() -> [Redaction] {
+        if redactions.isEmpty { return [] }
+        defer { redactions = [] }
+        return redactions
+    }
+
+    // MARK: Release
+
+    /// Never goes back: what was told once may have left.
+    func releasable() -> UInt64 {
+        released = max(released, min(clear(), deniedAt ?? .max))
+        return released
+    }
+
+    private func clear() -> UInt64 {
+        guard owner.holding else { return rawBytes }
+        var held: UInt64?
+        switch source {
+        case .blind: return rawBytes
+        case .coded(let decoder) where decoder.doubtful: return 0
+        default: break
+        }
+        for at in list.readers.indices where cursors[at].live && owner.reader(list.readers[at]).holds {
+            held = min(held ?? .max, cursors[at].next)
+        }
+        guard let held else { return rawBytes }
+        if case .plain = source { return valueFrom + held }
+        return map.releasable(before: held)
+    }
+
+    func releaseTail() { released = max(released, min(rawBytes, deniedAt ?? .max)) }
+}

@@ -1,0 +1,65 @@
+import Bytes
+import HTTP
+
+/// Where a message's body ends, as it is read off the wire (RFC 9112 section 6): framing goes in, content comes out.
+enum BodyReader {
+    case none
+    case length(UInt64)
+    case chunked(ChunkedBody)
+    case untilClose
+
+    init(_ framing: Framing, limits: Limits) {
+        self =
+            switch framing {
+            case .none: .none
+            case .length(let count): .length(count)
+            case .chunked: .chunked(ChunkedBody(limits: limits))
+            case .untilClose: .untilClose
+            }
+    }
+
+    /// What the front of `bytes` is; ranges index into it.
+    mutating func step(_ bytes: UnsafeRawBufferPointer) -> ChunkedBody.Step {
+        switch self {
+        case .none:
+            return .end(consumed: 0)
+        case .length(let left):
+            if left == 0 { return .end(consumed: 0) }
+            let count = Int(clamping: min(left, UInt64(bytes.count)))
+            if count == 0 { return .needMore(consumed: 0) }
+            self = .length(left - UInt64(count))
+            return .data(0..<count, consumed: count)
+        case .chunked(var body):
+            // Taken out and put back, so that the decoder is changed in place.
+            self = .none
+            let step = body.step(bytes)
+            self = .chunked(body)
+            return step
+        case .untilClose:
+            if bytes.isEmpty { return .needMore(consumed: 0) }
+            return .data(0..<bytes.count, consumed: bytes.count)
+        }
+    }
+
+    /// The values of the fields behind a chunked body that has ended.
+    func forEachTrailer(_ visit: (UnsafeRawBufferPointer) -> Void) {
+        guard case .chunked(let body) = self else { return }
+        body.trailers.bytes.withUnsafeBytes { bytes in
+            for field in body.trailers.fields { visit(UnsafeRawBufferPointer(rebasing: bytes[field.value])) }
+        }
+    }
+
+    /// Writes the end of a chunked body, with the trailers it came with.
+    func writeLastChunk(into buffer: inout Buffer) {
+        if case .chunked(let body) = self { Writer.lastChunk(body.trailers, into: &buffer) }
+    }
+
+    /// Whether the end of the connection is the end of the body.
+    var endsWithConnection: Bool {
+        if case .untilClose = self { true } else { false }
+    }
+
+    var isChunked: Bool {
+        if case .chunked = self { true } else { false }
+    }
+}

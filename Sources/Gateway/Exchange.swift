@@ -1,0 +1,171 @@
+import Bytes
+import Config
+import DLP
+import HTTP
+import Policy
+import Record
+
+/// One request with its response, or one tunnel: what was asked, what was decided, what has been read and what is held.
+///
+/// Protocol-neutral in what policy, inspection and records see of it. A worker keeps finished ones for the next request, so
+/// that an idle connection owns none and a busy one allocates none.
+final class Exchange {
+    // What was asked.
+    /// The request head as it came; `head` has ranges into it.
+    var bytes = Buffer()
+    var head = RequestHead()
+    var application = Application.tcp
+    var name: DomainName?
+    var namedBy: NamedBy?
+    var port: UInt16 = 0
+    /// Where it goes.
+    var dial: Endpoint?
+
+    // What was decided.
+    var snapshot: Snapshot
+    var identity = Identity(service: 0, pod: nil)
+    /// The service's number in the metrics, which reloads do not change.
+    var serviceNumber = 0
+    var decision: Decision
+    var threats: [Threat] = []
+    let inspection: Inspection
+    /// Contexts that the service's sensors read.
+    var reads: Contexts = []
+    var readsResponse = false
+    /// Why something was not inspected, when it was not for the inspection itself to say.
+    var uninspectable: Uninspectable?
+
+    // The request on its way.
+    var requestBody = BodyReader.none
+    var held = Hold()
+    /// The body is judged whole if it ends within the service's `hold`.
+    var holds = false
+    /// Body bytes read from the client.
+    var bytesTaken: UInt64 = 0
+    var requestEnded = false
+    /// The head has been given to an origin connection.
+    var isSent = false
+    var isReused = false
+    var isRetry = false
+
+    // The response on its way.
+    var response = ResponseHead()
+    /// A response head that has not come whole yet, or framing that needs more bytes.
+    var responseInput = Buffer()
+    var responseBody = BodyReader.none
+    var heldBack = Hold()
+    /// Something of the response has gone to the client.
+    var isAnswering = false
+    /// The origin has answered: what it takes to learn a rule.
+    var isAnswered = false
+
+    // What the record says.
+    var id: RecordID
+    var startMicroseconds: Int64 = 0
+    var startTicks: Int64 = 0
+    var status: Int?
+    var bytesOut: UInt64 = 0
+    var bytesIn: UInt64 = 0
+    /// What had left when the verdict fell.
+    var bytesBeforeVerdict: UInt64 = 0
+    /// Ranges of the Host field's value that a finding overlaps.
+    var maskedHost: [Range<Int>] = []
+    /// When a record line that says `open` is due.
+    var openDue = Ticks.never
+    /// Bytes of the body at the last look at its rate, and when that was.
+    var rateMark: (bytes: UInt64, at: Ticks) = (0, .never)
+
+    init(_ worker: Worker) {
+        inspection = Inspection(scratch: worker.scratch)
+        snapshot = worker.snapshot
+        decision = Decision(mode: .discover, uninspectable: .alert, cover: .uncovered)
+        id = worker.ids.next(at: 0)
+    }
+
+    var service: Service { snapshot.policy.services[identity.service] }
+    var profile: Profile { snapshot.profiles[identity.service] }
+
+    /// Makes the exchange ready for the next request.
+    func begin(_ worker: Worker, identity: Identity) {
+        snapshot = worker.snapshot
+        self.identity = identity
+        serviceNumber = worker.serviceNumbers[identity.service]
+        startMicroseconds = worker.wallMicroseconds()
+        startTicks = worker.microseconds()
+        id = worker.ids.next(at: startMicroseconds)
+        openDue = worker.loop.now + Exchange.openAfter
+        decision = Decision(service: service, cover: .uncovered)
+        inspection.reset(profile)
+        reads = profile.reads
+        readsResponse = !profile.readsResponses.isEmpty
+    }
+
+    /// A session that lives longer says so before its end.
+    static let openAfter = Milliseconds.seconds(60)
+
+    /// Forgets the last request; keeps the memory that the next one needs, and gives back what was unusually large.
+    func shed() {
+        bytes.shed()
+        head.reset()
+        response.reset()
+        responseInput.shed()
+        held.clear()
+        heldBack.clear()
+        (requestBody, responseBody) = (.none, .none)
+        (application, name, namedBy, port, dial) = (.tcp, nil, nil, 0, nil)
+        if !threats.isEmpty { threats = [] }
+        (reads, readsResponse, uninspectable) = ([], false, nil)
+        (holds, bytesTaken, requestEnded, isSent, isReused, isRetry) = (false, 0, false, false, false, false)
+        (isAnswering, isAnswered) = (false, false)
+        (status, bytesOut, bytesIn, bytesBeforeVerdict) = (nil, 0, 0, 0)
+        if !maskedHost.isEmpty { maskedHost = [] }
+        rateMark = (0, .never)
+    }
+
+    // MARK: Judging
+
+    /// Takes the connection's own destination for the exchange's: nothing better is known of it.
+    func aim(at target: Target) {
+        dial = target.endpoint
+        port = target.endpoint?.port ?? target.port ?? 0
+        decide()
+    }
+
+    /// Decides by what is known so far, under the exchange's own snapshot.
+    func decide() {
+        judge(snapshot.policy, identity)
+    }
+
+    /// Decides again by destination under another policy; what was seen stays seen.
+    func judge(_ policy: Policy, _ identity: Identity) {
+        let question = Question(
+            service: identity.service, name: name, address: dial?.address, port: port, application: application)
+        decision = Decision(service: policy.services[identity.service], cover: policy.cover(question))
+        for threat in threats { decision.note(threat) }
+        noteInspection()
+    }
+
+    func note(_ threat: Threat) {
+        threats.append(threat)
+        decision.note(threat)
+    }
+
+    /// Takes over what the inspection has found so far.
+    func noteInspection() {
+        let verdict = inspection.verdict
+        if verdict > .allow { decision.note(finding: verdict) }
+        if uninspectable != nil || inspection.uninspectable != nil {
+            if case .decompressionBomb? = inspection.uninspectable, !threats.contains(.decompressionBomb) {
+                note(.decompressionBomb)
+            }
+            decision.note(uninspectable: service.uninspectable)
+        }
+    }
+}
+
+extension Buffer {
+    /// Empties the buffer, and gives its memory back if it grew beyond what heads need.
+    mutating func shed() {
+        if capacity > 16 * 1024 { release() } else { removeAll() }
+    }
+}

@@ -1,0 +1,93 @@
+import Bytes
+import Config
+import DNS
+import Loop
+import OS
+import Policy
+import Record
+import Synchronization
+
+/// What all loops share: nothing that changes on the path of a byte.
+///
+/// Everything here is immutable, or has its own lock and is touched a few times a session at most.
+final class Hub: Sendable {
+    let writer: RecordWriter
+    let learned: LearnedRules
+    /// SO_MARK of our own connections; nil without CAP_NET_ADMIN.
+    let mark: UInt32?
+    let systemResolvers: [Endpoint]
+    let hostsFile: HostsFile
+    let log: Log
+    private let ownAddresses: Set<IPAddress>
+    private let listeners: [Endpoint]
+    private let numbers = Mutex(Numbers())
+    private let whenDrained = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// Names of services and sensors by the number that the metrics know them by; a number is never used again.
+    private struct Numbers {
+        var services: [String: Int] = [:]
+        var sensors: [String: Int] = [:]
+    }
+
+    init(
+        writer: RecordWriter, learned: LearnedRules, mark: UInt32?, systemResolvers: [Endpoint], hostsFile: HostsFile,
+        log: Log, ownAddresses: [IPAddress], listeners: [Endpoint]
+    ) {
+        self.writer = writer
+        self.learned = learned
+        self.mark = mark
+        self.systemResolvers = systemResolvers
+        self.hostsFile = hostsFile
+        self.log = log
+        self.ownAddresses = Set(ownAddresses)
+        self.listeners = listeners
+    }
+
+    /// Whether a connection to `endpoint` would come straight back.
+    func isOwnListener(_ endpoint: Endpoint) -> Bool {
+        for listener in listeners where listener.port == endpoint.port {
+            let isAny = listener.address == .anyV4 || listener.address == .anyV6
+            if listener.address == endpoint.address || isAny && ownAddresses.contains(endpoint.address) { return true }
+        }
+        return false
+    }
+
+    // MARK: Numbers
+
+    func numbers(of services: [Service]) -> [Int] {
+        numbers.withLock { numbers in
+            services.map { service in
+                if let known = numbers.services[service.name] { return known }
+                let fresh = numbers.services.count
+                numbers.services[service.name] = fresh
+                return fresh
+            }
+        }
+    }
+
+    func number(ofSensor name: String) -> Int {
+        numbers.withLock { numbers in
+            if let known = numbers.sensors[name] { return known }
+            let fresh = numbers.sensors.count
+            numbers.sensors[name] = fresh
+            return fresh
+        }
+    }
+
+    var servicesNumbered: Int { numbers.withLock { $0.services.count } }
+
+    /// The names in the order of their numbers.
+    var numberedNames: (services: [String], sensors: [String]) {
+        numbers.withLock { numbers in
+            func ordered(_ table: [String: Int]) -> [String] { table.sorted { $0.value < $1.value }.map(\.key) }
+            return (ordered(numbers.services), ordered(numbers.sensors))
+        }
+    }
+
+    // MARK: Draining
+
+    func onDrained(_ call: @escaping @Sendable () -> Void) { whenDrained.withLock { $0 = call } }
+
+    /// A worker has closed its last session.
+    func drained() { whenDrained.withLock { $0 }?() }
+}

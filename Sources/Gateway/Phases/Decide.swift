@@ -1,0 +1,207 @@
+import Bytes
+import DLP
+import HTTP
+import OS
+import Policy
+import Record
+
+import struct DNS.Answer
+
+/// Where a connection was going: the address its packets had, or what CONNECT named.
+struct Target {
+    /// Absent on an explicit listener until a request names its host.
+    var endpoint: Endpoint?
+    /// The host of a CONNECT request.
+    var host: Host?
+    /// The port of a CONNECT request.
+    var port: UInt16?
+}
+
+/// The name is bound to an address, policy says what it covers, and url and header are read.
+extension Session {
+    /// Judges a request whose head is whole.
+    func judge(_ exchange: Exchange) {
+        let head = exchange.head
+        let bytes = exchange.bytes.readable
+        if head.method == .connect { return connect(exchange) }
+        guard target.host != nil || target.endpoint != nil || !head.host.isEmpty else {
+            return refuse(exchange, malformed: .noHost)
+        }
+        if head.isHTTPS { return refuse(exchange, status: 501, "An https URL is asked for with CONNECT") }
+        exchange.application = .http
+        var host: Host?
+        if !head.host.isEmpty {
+            let text = UnsafeRawBufferPointer(rebasing: bytes[head.host])
+            if let lastName, lastName.matches(text) {
+                host = .name(lastName)
+            } else if let parsed = Host(text) {
+                host = parsed
+            } else {
+                return refuse(exchange, malformed: .badHost)
+            }
+        }
+        exchange.port = target.endpoint?.port ?? target.port ?? head.port ?? 80
+        bind(exchange, to: host, by: .host)
+    }
+
+    /// Binds what the exchange names to an address; goes on at once, or when the name has been looked up.
+    func bind(_ exchange: Exchange, to host: Host?, by source: NamedBy) {
+        switch host {
+        case nil:
+            guard let endpoint = target.endpoint else { return refuse(exchange, malformed: .noHost) }
+            exchange.dial = endpoint
+            decide(exchange)
+        case .address(let address):
+            exchange.dial = Endpoint(address, exchange.port)
+            checkSpoof(exchange, named: [address])
+            decide(exchange)
+        case .name(let name):
+            lastName = name
+            exchange.name = name
+            exchange.namedBy = source
+            switch worker.resolver.lookup(name, for: token) {
+            case .known(let answer): resolved(exchange, answer)
+            case .pending: phase = .resolve
+            }
+        }
+    }
+
+    /// The name that was looked up has its answer.
+    func resolved() {
+        guard let exchange, let name = exchange.name else { return }
+        if case .known(let answer) = worker.resolver.lookup(name, for: token) { resolved(exchange, answer) }
+    }
+
+    private func resolved(_ exchange: Exchange, _ answer: Answer) {
+        guard let first = answer.addresses.first else {
+            return unresolvable(exchange, answer)
+        }
+        // The client's address is opened only if the name has it; else what we were told ourselves.
+        let asked = target.endpoint?.address
+        let address = asked.flatMap { answer.addresses.contains($0) ? $0 : nil } ?? first
+        exchange.dial = Endpoint(address, exchange.port)
+        checkSpoof(exchange, named: answer.addresses)
+        checkClasses(exchange, of: answer.addresses)
+        decide(exchange)
+    }
+
+    /// A name that does not fit its address is a threat where the address is one that must not be reached.
+    private func checkSpoof(_ exchange: Exchange, named addresses: [IPAddress]) {
+        guard let asked = target.endpoint?.address, !addresses.contains(asked) else { return }
+        let policy = exchange.snapshot.policy
+        let question = Question(
+            service: identity.service, name: nil, address: asked, port: exchange.port, application: exchange.application
+        )
+        var denied = false
+        if case .denied = policy.cover(question) { denied = true }
+        if denied || policy.classify(asked, name: exchange.name, service: identity.service) != .outward {
+            exchange.note(.hostIPMismatch)
+        }
+    }
+
+    /// Every answer counts, not just the one that is dialled: a name with an inward address among others is a trap.
+    private func checkClasses(_ exchange: Exchange, of addresses: [IPAddress]) {
+        let policy = exchange.snapshot.policy
+        for address in addresses {
+            switch policy.classify(address, name: exchange.name, service: identity.service) {
+            case .outward: break
+            case .inward: exchange.note(.inwardAddress)
+            case .privateBehindName: exchange.note(.rebinding)
+            }
+        }
+    }
+
+    /// All that is known before the body: what policy covers, which threats were seen, what url and header hold.
+    private func decide(_ exchange: Exchange) {
+        guard let dial = exchange.dial else { return }
+        let policy = exchange.snapshot.policy
+        exchange.decide()
+        if exchange.name == nil, policy.classify(dial.address, name: nil, service: identity.service) == .inward {
+            exchange.note(.inwardAddress)
+        }
+        if worker.isOwnListener(dial) { exchange.note(.gatewayLoop) }
+        if tunnel != nil {
+            decideTunnel(exchange)
+        } else {
+            readHead(exchange)
+            decideExchange(exchange)
+        }
+    }
+
+    private func readHead(_ exchange: Exchange) {
+        let bytes = exchange.bytes.readable
+        if exchange.reads.contains(.url) {
+            exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
+        }
+        if exchange.reads.contains(.header) {
+            for field in exchange.head.fields {
+                let found = exchange.inspection.findings.count
+                exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[field.value]), as: .header)
+                if field.id == .host {
+                    exchange.maskedHost = exchange.inspection.findings.dropFirst(found).map {
+                        Int($0.rawOffset)..<Int($0.rawOffset) + $0.length
+                    }
+                }
+            }
+        }
+    }
+
+    private func decideExchange(_ exchange: Exchange) {
+        exchange.noteInspection()
+        if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        exchange.requestBody = BodyReader(exchange.head.framing, limits: limits)
+        guard exchange.head.framing != .none else {
+            exchange.inspection.finish()
+            exchange.noteInspection()
+            if exchange.decision.action == .deny { return refuseDenied(exchange) }
+            exchange.requestEnded = true
+            return dial(exchange)
+        }
+        exchange.rateMark = (0, now)
+        if exchange.reads.contains(.body) {
+            exchange.inspection.open(.request, as: .body, codings: exchange.head.codings(exchange.bytes.readable))
+            exchange.noteInspection()
+            if exchange.decision.action == .deny { return refuseDenied(exchange) }
+            if exchange.profile.holds {
+                exchange.holds = true
+                // The client that asks whether it should send the body at all hears it from us (RFC 9110 section 10.1.1).
+                if exchange.head.expectsContinue { sendContinue() }
+                phase = .hold
+                return
+            }
+        }
+        dial(exchange)
+    }
+
+    private func sendContinue() {
+        worker.outbox.removeAll()
+        Writer.interim(100, into: &worker.outbox)
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { clientBroke() }
+        worker.outbox.removeAll()
+    }
+
+    /// The name has no address that we could dial: nothing is sent anywhere.
+    private func unresolvable(_ exchange: Exchange, _ answer: Answer) {
+        exchange.decide()
+        if exchange.decision.action == .deny || tunnel != nil {
+            return tunnel != nil ? refuseTunnel(exchange) : refuseDenied(exchange)
+        }
+        if case .failed(let why) = answer.outcome {
+            refuse(exchange, status: 502, "The name could not be looked up: \(why)")
+        } else {
+            refuse(exchange, status: 502, "The name has no address")
+        }
+    }
+}
+
+extension RequestHead {
+    func codings(_ bytes: UnsafeRawBufferPointer) -> [ContentCoding] {
+        contentEncodings.flatMap { ContentCoding.parse(UnsafeRawBufferPointer(rebasing: bytes[$0])) }
+    }
+}
+
+extension ResponseHead {
+    func codings(_ bytes: UnsafeRawBufferPointer) -> [ContentCoding] {
+        contentEncodings.flatMap { ContentCoding.parse(UnsafeRawBufferPointer(rebasing: bytes[$0])) }
+    }
+}

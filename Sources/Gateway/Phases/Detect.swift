@@ -1,0 +1,79 @@
+import Bytes
+import HTTP
+import Policy
+import TLS
+
+/// What is spoken: the client's first bytes tell, or its silence.
+extension Session {
+    /// Looks at the first bytes; takes none of them.
+    func detect(_ bytes: UnsafeRawBufferPointer) -> Int {
+        settle(Detector.client(bytes, ended: bytes.count >= limits.detectBytes))
+        return 0
+    }
+
+    /// The client has sent all it ever will.
+    func detectEnded() {
+        if input.isEmpty {
+            phase = .closed
+        } else {
+            settle(Detector.client(input.readable, ended: true))
+        }
+    }
+
+    private func settle(_ detected: Detected) {
+        switch detected {
+        case .needMore: break
+        case .http1: phase = .head
+        case .serverNameTLS(let hello): openTunnel(.tls, serverName: hello.serverName)
+        case .malformedTLS: refuseMalformedTLS()
+        case .application(let application): openTunnel(application, serverName: nil)
+        case .unknown: openTunnel(.tcp, serverName: nil)
+        }
+    }
+
+    /// The client waits: in the protocols in which the server speaks first it waits for that.
+    func clientSilent() {
+        guard target.endpoint != nil || target.host != nil else { return }
+        let tunnel = Tunnel()
+        tunnel.awaitsServer = true
+        open(tunnel, .tcp, serverName: nil)
+    }
+
+    /// The client spoke after all, before the server did: what was begun in its place is dropped.
+    func clientSpokeFirst() {
+        dropOrigin(reset: true)
+        tunnel = nil
+        if let exchange {
+            worker.recycle(exchange)
+            self.exchange = nil
+        }
+        phaseDeadline = now + limits.headTimeout
+        phase = .detect
+    }
+
+    /// A ClientHello that cannot be read names nothing that could be judged.
+    private func refuseMalformedTLS() {
+        let exchange = currentExchange()
+        exchange.application = .tls
+        exchange.aim(at: target)
+        exchange.note(.malformedTLS)
+        refuseTunnel(exchange)
+    }
+
+    private func openTunnel(_ application: Application, serverName: Host?) {
+        open(Tunnel(), application, serverName: serverName)
+    }
+
+    private func open(_ tunnel: Tunnel, _ application: Application, serverName: Host?) {
+        self.tunnel = tunnel
+        let exchange = currentExchange()
+        exchange.application = application
+        exchange.port = target.endpoint?.port ?? target.port ?? 0
+        if let serverName {
+            if let asked = target.host, asked != serverName { exchange.note(.sniHostMismatch) }
+            bind(exchange, to: serverName, by: .sni)
+        } else {
+            bind(exchange, to: target.host, by: .connect)
+        }
+    }
+}

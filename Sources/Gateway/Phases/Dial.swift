@@ -1,0 +1,95 @@
+import Bytes
+import HTTP
+import OS
+import Upstream
+
+/// A connection to the origin: an idle one of the same route, or a new one.
+extension Session {
+    func dial(_ exchange: Exchange) {
+        guard let endpoint = exchange.dial else { return }
+        let route = Route(to: endpoint, from: listener.usesClientAddress ? client.address : nil)
+        if tunnel == nil, !exchange.isRetry, let idle = worker.pool.reuse(route, for: self) {
+            origin = idle
+            exchange.isReused = true
+            return sendHead()
+        }
+        exchange.isReused = false
+        do throws(Errno) {
+            let fresh = try worker.pool.connect(route, for: self, timeout: limits.connectTimeout)
+            origin = fresh
+            phase = .dial
+        } catch {
+            dialFailed(error)
+        }
+    }
+
+    func dialFailed(_ error: Errno) {
+        guard let exchange else { return }
+        phaseDeadline = .never
+        if tunnel != nil { return tunnelFailed(exchange) }
+        let timedOut = error == .timedOut
+        refuse(
+            exchange, status: timedOut ? 504 : 502,
+            timedOut ? "The origin did not accept a connection in time" : "The origin could not be reached: \(error)")
+    }
+
+    /// The connection stands: the head goes out, with what has been released of the body.
+    func sendHead() {
+        guard let exchange, let origin else { return }
+        if tunnel != nil { return startTunnel(exchange) }
+        phase = .exchange
+        exchange.isSent = true
+        worker.outbox.removeAll()
+        var options = Writer.RequestOptions()
+        options.keepsExpect = !exchange.holds
+        options.destination = exchange.dial
+        if listener.intercept == .explicit { options.via = Session.viaName }
+        Writer.request(exchange.head, from: exchange.bytes.readable, options: options, into: &worker.outbox)
+        exchange.bytesOut += UInt64(worker.outbox.count)
+        do throws(Errno) {
+            // With a body behind it the head waits for it, so that both leave in one call.
+            if exchange.head.framing == .none {
+                try origin.transport.write(worker.outbox.readable)
+            } else {
+                origin.transport.queue(worker.outbox.readable)
+            }
+            worker.outbox.removeAll()
+        } catch {
+            worker.outbox.removeAll()
+            return originBroke(error)
+        }
+        if exchange.head.framing == .none {
+            phaseDeadline = now + limits.responseTimeout
+        } else {
+            release(exchange)
+            if exchange.requestEnded { forwardEnd(exchange) }
+        }
+    }
+
+    /// The origin went away or answered what is no answer.
+    func originBroke(_ error: Errno?) {
+        guard let exchange else { return }
+        let stale = exchange.isReused && !exchange.isAnswering && exchange.responseInput.isEmpty
+        dropOrigin(reset: true)
+        if tunnel != nil { return tunnelEnded(exchange) }
+        // RFC 9112 section 9.3.1: a request that can be repeated is, once, when an idle connection turns out to be over.
+        if stale, exchange.head.framing == .none, exchange.head.method.isIdempotent {
+            exchange.isRetry = true
+            exchange.isSent = false
+            return dial(exchange)
+        }
+        if exchange.isAnswering {
+            cut(exchange)
+        } else {
+            refuse(exchange, status: 502, "The origin closed the connection without an answer")
+        }
+    }
+
+    /// What Via calls us. An interception proxy adds none: it is not a proxy that anyone chose (RFC 9110 section 3.7).
+    static let viaName: StaticString = "weir"
+
+    func dropOrigin(reset: Bool) {
+        origin?.close(reset: reset)
+        origin = nil
+    }
+}

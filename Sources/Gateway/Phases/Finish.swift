@@ -1,0 +1,124 @@
+import Bytes
+import HTTP
+import OS
+import Policy
+import Record
+
+/// How an exchange or a connection ends: an answer of ours, a cut, a record.
+extension Session {
+    /// Refuses what is not valid HTTP, whatever the mode.
+    func refuse(_ exchange: Exchange, malformed rejection: Rejection) {
+        exchange.application = .http
+        if exchange.dial == nil { exchange.aim(at: target) }
+        exchange.note(rejection.threat)
+        isLast = true
+        refuse(exchange, status: rejection.status, "\(rejection.message)")
+    }
+
+    /// Refuses what policy or a sensor denies; the answer names the record, never the match.
+    func refuseDenied(_ exchange: Exchange) {
+        exchange.bytesBeforeVerdict = exchange.bytesOut
+        switch exchange.decision.reason {
+        case .finding: refuse(exchange, status: 403, "A sensor of this service denies what the request carries")
+        case .threat: refuse(exchange, status: 403, "The request was taken for an attack")
+        case .rule: refuse(exchange, status: 403, "A rule of this service denies this destination")
+        case .violation, nil: refuse(exchange, status: 403, "No rule of this service allows this destination")
+        }
+    }
+
+    /// Answers in the origin's place, and goes on with the connection where its framing is still known.
+    func refuse(_ exchange: Exchange, status: Int, _ detail: String) {
+        dropOrigin(reset: exchange.isSent && !exchange.requestEnded)
+        if exchange.isAnswering { return cut(exchange) }
+        exchange.status = status
+        let unread = !exchange.requestEnded && exchange.head.framing != .none
+        if unread || clientEnded { isLast = true }
+        worker.outbox.removeAll()
+        Writer.problem(
+            status: status, detail: detail,
+            reason: exchange.decision.action == .deny ? exchange.decision.reason?.label : nil,
+            event: "\(exchange.id)", answering: exchange.head, from: exchange.bytes.readable, close: isLast,
+            into: &worker.outbox)
+        var broken = false
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { broken = true }
+        worker.outbox.removeAll()
+        finish(exchange)
+        phase = broken ? .closed : isLast ? .closing(linger: true) : .head
+    }
+
+    /// A response is under way and cannot be taken back: the client sees a reset, not an end.
+    func cut(_ exchange: Exchange) {
+        dropOrigin(reset: true)
+        transport.socket.setResetOnClose()
+        finish(exchange)
+        phase = .closed
+    }
+
+    func cutDenied(_ exchange: Exchange) {
+        exchange.bytesBeforeVerdict = exchange.bytesIn
+        cut(exchange)
+    }
+
+    /// The client went away, or was too slow, before its request was whole.
+    func abandon(_ exchange: Exchange, as threat: Threat?) {
+        if exchange.dial == nil { exchange.aim(at: target) }
+        if let threat { exchange.note(threat) }
+        dropOrigin(reset: true)
+        finish(exchange)
+        phase = .closed
+    }
+
+    /// A client connection broke.
+    func clientBroke() {
+        transport.socket.setResetOnClose()
+        dropOrigin(reset: true)
+        if let exchange {
+            if exchange.dial == nil { exchange.aim(at: target) }
+            finish(exchange)
+        }
+        phase = .closed
+    }
+
+    /// Writes the record and gives the exchange back.
+    func finish(_ exchange: Exchange) {
+        worker.released(exchange.held.count)
+        worker.append(exchange, of: self)
+        hasSlot = false
+        recorded += 1
+        self.exchange = nil
+        worker.recycle(exchange)
+        phaseDeadline = .never
+    }
+
+    func stepClosing(linger: Bool) throws(Errno) -> Bool {
+        guard !transport.isBacklogged else { return false }
+        guard linger, !clientEnded else {
+            phase = .closed
+            return true
+        }
+        if phaseDeadline == .never {
+            transport.socket.shutdownWriting()
+            phaseDeadline = now + limits.lingerTimeout
+            lingerUntil = transport.bytesRead + UInt64(limits.lingerBytes)
+        }
+        if transport.bytesRead > lingerUntil {
+            transport.socket.setResetOnClose()
+            phase = .closed
+            return true
+        }
+        return try takeInput()
+    }
+
+    /// Ends the session: the last thing it does.
+    func close() {
+        dropOrigin(reset: true)
+        if exchange == nil, recorded == 0, hasSlot {
+            // A connection on which nothing was asked is a session all the same.
+            currentExchange().aim(at: target)
+        }
+        if let exchange { finish(exchange) }
+        if hasSlot { worker.recorder.release() }
+        hasSlot = false
+        worker.closed(self)
+    }
+}

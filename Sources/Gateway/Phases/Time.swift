@@ -1,0 +1,93 @@
+import Bytes
+import HTTP
+
+/// Every wait of a session has a deadline; each is one of `limits`.
+extension Session {
+    /// Sets the deadline of what is waited for now.
+    func keepTime() { worker.loop.setDeadline(self, deadline) }
+
+    private var deadline: Ticks {
+        switch phase {
+        case .detect:
+            if phaseDeadline != .never { return phaseDeadline }
+            return input.isEmpty ? detectFrom + limits.detectTimeout : detectFrom + limits.headTimeout
+        case .head: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.idleTimeout
+        // Woken by the recorder, the resolver and the origin, which keep their own time.
+        case .slot, .resolve, .dial, .closed: return .never
+        case .hold: return rateDeadline
+        case .exchange:
+            if let exchange, !exchange.requestEnded { return rateDeadline }
+            if transport.isBacklogged { return lastMove + limits.writeTimeout }
+            return phaseDeadline != .never ? phaseDeadline : lastMove + limits.streamIdleTimeout
+        case .tunnel:
+            if let exchange, !exchange.held.isEmpty || !exchange.heldBack.isEmpty {
+                return lastMove + limits.holdTimeout
+            }
+            return lastMove + limits.tunnelIdleTimeout
+        case .closing: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.writeTimeout
+        }
+    }
+
+    private var rateDeadline: Ticks { (exchange?.rateMark.at ?? now) + limits.bodyGrace }
+
+    /// The deadline has passed.
+    func timeUp() {
+        // Moved later by what happened since it was set.
+        guard deadline <= now else { return }
+        switch phase {
+        case .detect:
+            if input.isEmpty, phaseDeadline == .never, listener.intercept != .explicit || target.host != nil {
+                clientSilent()
+            } else {
+                tooSlow()
+            }
+        case .head:
+            if exchange == nil || input.isEmpty { phase = .closed } else { tooSlow() }
+        case .hold: checkRate()
+        case .exchange:
+            if let exchange, !exchange.requestEnded {
+                checkRate()
+            } else if let exchange {
+                dropOrigin(reset: true)
+                refuse(exchange, status: 504, "The origin did not answer in time")
+            }
+        case .tunnel:
+            guard let exchange else { return }
+            if !exchange.held.isEmpty || !exchange.heldBack.isEmpty {
+                tailWaitedLongEnough(exchange)
+            } else {
+                tunnelEnded(exchange)
+            }
+        case .closing: phase = .closed
+        case .slot, .resolve, .dial, .closed: break
+        }
+    }
+
+    /// A head that does not end, or a prefix that stays ambiguous: refused in every mode.
+    private func tooSlow() {
+        let exchange = currentExchange()
+        exchange.bytes.append(input.readable)
+        refuse(exchange, malformed: .tooSlow)
+    }
+
+    /// A body has to keep `body_min_rate`, unless it is the origin that does not take it.
+    private func checkRate() {
+        guard let exchange else { return }
+        let elapsed = now - exchange.rateMark.at
+        let taken = exchange.bytesTaken - exchange.rateMark.bytes
+        let blocked = origin?.transport.isBacklogged ?? false
+        if blocked || taken * 1000 >= UInt64(limits.bodyMinRate) * UInt64(max(1, elapsed.count)) {
+            exchange.rateMark = (exchange.bytesTaken, now)
+            if blocked, lastMove + limits.writeTimeout <= now { originBroke(nil) }
+        } else {
+            refuse(exchange, malformed: .tooSlow)
+        }
+    }
+}
+
+extension Rejection {
+    static let tooSlow = Rejection(status: 408, threat: .slowRequest, message: "The request did not arrive in time")
+    static let noHost = Rejection(status: 400, threat: .malformedHTTP, message: "The request names no host")
+    static let badHost = Rejection(
+        status: 400, threat: .malformedHTTP, message: "The host of the request is neither a name nor an address")
+}

@@ -1,0 +1,278 @@
+import Bytes
+import DLP
+import HTTP
+import OS
+import Policy
+import Upstream
+
+/// Bytes of a tunnel: moved inside the kernel, or read by packet sensors on the way.
+extension Session {
+    func decideTunnel(_ exchange: Exchange) {
+        guard let tunnel else { return }
+        if exchange.application == .tls, exchange.name == nil {
+            // TLS to an address that a rule names needs no name.
+            if case .allowed = exchange.decision.cover {} else { exchange.note(.noSNI) }
+        }
+        tunnel.isRead = exchange.reads.contains(.packet)
+        if !tunnel.awaitsServer { noteUnread(exchange) }
+        if tunnel.awaitsServer {
+            // What the server will say is not known yet: go on if any rule could still allow it.
+            let policy = exchange.snapshot.policy
+            let open =
+                exchange.dial.map {
+                    policy.couldAllow(
+                        service: identity.service, name: exchange.name, address: $0.address, port: $0.port)
+                } ?? false
+            guard open || exchange.decision.action != .deny else { return refuseTunnel(exchange) }
+        } else if exchange.decision.action == .deny {
+            return refuseTunnel(exchange)
+        }
+        dial(exchange)
+    }
+
+    /// Sensors that want a body, a url or a header see nothing of a tunnel; that is said, never passed over.
+    func noteUnread(_ exchange: Exchange) {
+        guard !exchange.reads.contains(.packet), !exchange.reads.isEmpty else { return }
+        exchange.uninspectable = .tunnel
+        exchange.noteInspection()
+    }
+
+    func startTunnel(_ exchange: Exchange) {
+        guard let tunnel else { return }
+        phaseDeadline = .never
+        if tunnel.isRead {
+            exchange.inspection.open(.request, as: .packet, codings: [])
+            exchange.inspection.open(.response, as: .packet, codings: [])
+        }
+        worker.tunnels[token] = self
+        phase = .tunnel
+        if !tunnel.awaitsServer { pushInput(exchange) }
+    }
+
+    /// A response of 101 has been relayed; what follows is another protocol.
+    func becomeTunnel(_ exchange: Exchange) {
+        let tunnel = Tunnel()
+        tunnel.isRead = exchange.reads.contains(.packet)
+        self.tunnel = tunnel
+        let early = exchange.responseInput.readable
+        startTunnel(exchange)
+        if !early.isEmpty { deliverTunnel(exchange, early) }
+        exchange.responseInput.removeAll()
+    }
+
+    /// What the client sent while it was detected goes first.
+    private func pushInput(_ exchange: Exchange) {
+        guard !input.isEmpty else { return }
+        sendTunnel(exchange, input.readable)
+        input.release()
+    }
+
+    // MARK: Moving
+
+    func stepTunnel() throws(Errno) -> Bool {
+        guard let exchange, let tunnel, let origin else { return false }
+        if tunnel.awaitsServer { return try stepServerFirst(exchange, tunnel, origin) }
+        var moved = false
+        do throws(Errno) {
+            if origin.transport.isBacklogged, origin.transport.isWritable {
+                let before = origin.transport.backlogCount
+                _ = try origin.transport.flush()
+                moved = origin.transport.backlogCount < before
+            }
+        } catch {
+            tunnelEnded(exchange)
+            return true
+        }
+        moved = try stepUp(exchange, tunnel, origin) || moved
+        guard phase == .tunnel else { return true }
+        moved = try stepDown(exchange, tunnel, origin) || moved
+        guard phase == .tunnel else { return true }
+        if moved { lastMove = now }
+        if tunnel.isOver { tunnelEnded(exchange) }
+        return moved
+    }
+
+    private func stepUp(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
+        if tunnel.isRead {
+            guard transport.readable, !origin.transport.isBacklogged, !tunnel.up.ended else {
+                return finishFlow(&tunnel.up, held: exchange.held.count, into: &origin.transport)
+            }
+            let room = worker.room
+            switch try transport.read(into: room) {
+            case .moved(let count):
+                sendTunnel(exchange, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
+            case .wouldBlock: return false
+            case .ended:
+                tunnel.up.ended = true
+                sendTunnel(exchange, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
+            }
+            return true
+        }
+        do throws(Errno) {
+            let count = try worker.splice(&transport, &origin.transport, &tunnel.up)
+            exchange.bytesOut += UInt64(count.out)
+            return count.moved || finishFlow(&tunnel.up, held: 0, into: &origin.transport)
+        } catch {
+            tunnelEnded(exchange)
+            return true
+        }
+    }
+
+    private func stepDown(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
+        do throws(Errno) {
+            if tunnel.isRead {
+                guard origin.transport.readable, !transport.isBacklogged, !tunnel.down.ended else {
+                    return finishFlow(&tunnel.down, held: exchange.heldBack.count, into: &transport)
+                }
+                let room = worker.room
+                switch try origin.transport.read(into: room) {
+                case .moved(let count):
+                    deliverTunnel(exchange, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
+                case .wouldBlock: return false
+                case .ended:
+                    tunnel.down.ended = true
+                    deliverTunnel(exchange, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
+                }
+                return true
+            }
+            let count = try worker.splice(&origin.transport, &transport, &tunnel.down)
+            exchange.bytesIn += UInt64(count.out)
+            return count.moved || finishFlow(&tunnel.down, held: 0, into: &transport)
+        } catch {
+            tunnelEnded(exchange)
+            return true
+        }
+    }
+
+    /// Passes the end of one side on to the other, once all before it has gone.
+    private func finishFlow(_ flow: inout Tunnel.Flow, held: Int, into sink: inout Transport) -> Bool {
+        guard flow.ended, !flow.shut, flow.piped == 0, held == 0, !sink.isBacklogged else { return false }
+        sink.socket.shutdownWriting()
+        flow.shut = true
+        return true
+    }
+
+    // MARK: The server speaks first
+
+    private func stepServerFirst(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
+        if transport.readable {
+            let room = worker.room
+            switch try transport.read(into: room) {
+            case .moved(let count):
+                input.append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
+                clientSpokeFirst()
+                return true
+            case .wouldBlock: break
+            case .ended:
+                clientEnded = true
+                tunnel.up.ended = true
+            }
+        }
+        guard origin.transport.readable else { return false }
+        let room = worker.room
+        do throws(Errno) {
+            switch try origin.transport.read(into: room) {
+            case .moved(let count):
+                let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
+                serverSpoke(exchange, tunnel, bytes)
+            case .wouldBlock: return false
+            case .ended: tunnelEnded(exchange)
+            }
+        } catch {
+            tunnelEnded(exchange)
+        }
+        return true
+    }
+
+    /// Judged again, now that the application is known, before any byte of the client goes out.
+    private func serverSpoke(_ exchange: Exchange, _ tunnel: Tunnel, _ bytes: UnsafeRawBufferPointer) {
+        tunnel.awaitsServer = false
+        if case .application(let application) = Detector.server(bytes) { exchange.application = application }
+        exchange.isAnswered = true
+        exchange.decide()
+        noteUnread(exchange)
+        if exchange.decision.action == .deny { return refuseTunnel(exchange) }
+        deliverTunnel(exchange, bytes)
+    }
+
+    // MARK: Packet sensors
+
+    private func sendTunnel(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer, end: Bool = false) {
+        guard let tunnel, let origin else { return }
+        guard tunnel.isRead else {
+            exchange.bytesOut += UInt64(bytes.count)
+            do throws(Errno) { try origin.transport.write(bytes) } catch { tunnelEnded(exchange) }
+            return
+        }
+        exchange.bytesTaken += UInt64(bytes.count)
+        exchange.inspection.feed(.request, bytes, end: end)
+        guard passes(exchange) else { return }
+        exchange.held.append(bytes)
+        worker.held(bytes.count)
+        releaseTunnel(exchange)
+    }
+
+    private func deliverTunnel(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer, end: Bool = false) {
+        guard let tunnel else { return }
+        guard tunnel.isRead else {
+            exchange.bytesIn += UInt64(bytes.count)
+            do throws(Errno) { try transport.write(bytes) } catch { clientBroke() }
+            return
+        }
+        exchange.inspection.feed(.response, bytes, end: end)
+        guard passes(exchange) else { return }
+        exchange.heldBack.append(bytes)
+        releaseTunnel(exchange)
+    }
+
+    private func passes(_ exchange: Exchange) -> Bool {
+        exchange.noteInspection()
+        guard exchange.decision.action == .deny else { return true }
+        exchange.bytesBeforeVerdict = exchange.bytesOut
+        refuseTunnel(exchange)
+        return false
+    }
+
+    private func releaseTunnel(_ exchange: Exchange) {
+        guard let origin else { return }
+        for redaction in exchange.inspection.takeRedactions(.request) { exchange.held.redact(redaction) }
+        for redaction in exchange.inspection.takeRedactions(.response) { exchange.heldBack.redact(redaction) }
+        let up = exchange.held.free(until: exchange.inspection.releasable(.request))
+        let down = exchange.heldBack.free(until: exchange.inspection.releasable(.response))
+        let (upCount, downCount) = (up.count, down.count)
+        do throws(Errno) { if upCount > 0 { try origin.transport.write(up) } } catch { return tunnelEnded(exchange) }
+        do throws(Errno) { if downCount > 0 { try transport.write(down) } } catch { return clientBroke() }
+        exchange.held.released(upCount)
+        exchange.heldBack.released(downCount)
+        worker.released(upCount)
+        exchange.bytesOut += UInt64(upCount)
+        exchange.bytesIn += UInt64(downCount)
+    }
+
+    /// Silence: an interactive stream must not stall on a tail that could become a match.
+    func tailWaitedLongEnough(_ exchange: Exchange) {
+        exchange.inspection.releaseTail(.request)
+        exchange.inspection.releaseTail(.response)
+        releaseTunnel(exchange)
+    }
+
+    // MARK: Endings
+
+    func refuseTunnel(_ exchange: Exchange) {
+        dropOrigin(reset: true)
+        transport.socket.setResetOnClose()
+        finish(exchange)
+        phase = .closed
+    }
+
+    func tunnelFailed(_ exchange: Exchange) { refuseTunnel(exchange) }
+
+    /// Both sides are done, or one broke.
+    func tunnelEnded(_ exchange: Exchange) {
+        let orderly = tunnel?.isOver ?? false
+        dropOrigin(reset: !orderly)
+        if !orderly { transport.socket.setResetOnClose() }
+        finish(exchange)
+        phase = orderly ? .closing(linger: false) : .closed
+    }
+}

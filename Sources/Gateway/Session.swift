@@ -1,0 +1,302 @@
+import Bytes
+import Config
+import HTTP
+import Loop
+import OS
+import Policy
+import Record
+import Upstream
+
+/// One client connection from accept to close: the machine that carries bytes from phase to phase.
+///
+/// ```
+///  accept ─▶ detect ─▶ head ─▶ resolve ─▶ hold ─▶ dial ─▶ exchange ─▶ (head | closing)
+///               │        └──▶ refused ──▶ closing
+///               └──▶ tunnel
+/// ```
+///
+/// Events only note what epoll said; `drive` then moves bytes until nothing moves, so no phase calls another in
+/// circles. The steps of each phase are in the file of its name in `Phases/`.
+final class Session: OriginUser {
+    enum Phase: Equatable {
+        /// Waiting for the first bytes, or for silence to tell that the server speaks first.
+        case detect
+        /// HTTP/1: between two exchanges, or inside a head.
+        case head
+        /// A record slot is wanted before the head is taken.
+        case slot
+        /// A name is being looked up.
+        case resolve
+        /// The body is read before the origin is contacted, up to `hold`.
+        case hold
+        /// An origin connection is being made.
+        case dial
+        /// Request and response flow.
+        case exchange
+        /// Bytes flow unread or through packet sensors.
+        case tunnel
+        /// The last bytes go out; with `linger` what the client still sends is thrown away so that it can read them.
+        case closing(linger: Bool)
+        case closed
+
+        /// Nothing is read from the client, so a reset of its connection shows only in what epoll says.
+        var waitsForOthers: Bool {
+            switch self {
+            case .slot, .resolve, .hold, .dial, .exchange: true
+            case .detect, .head, .tunnel, .closing, .closed: false
+            }
+        }
+    }
+
+    unowned(unsafe) let worker: Worker
+    let listener: ListenerContext
+    let client: Endpoint
+    private(set) var identity: Identity
+    private var generation: UInt64
+    /// When the first bytes began to be waited for.
+    var detectFrom: Ticks
+    /// Of `transport.bytesRead`: how far a refused client is read on.
+    var lingerUntil: UInt64 = 0
+    /// Where the connection was going before it was brought here, or where CONNECT asked it to go.
+    var target: Target
+    var transport: Transport
+
+    var phase = Phase.detect { didSet { looked = false } }
+    /// What the client sent that no phase has taken yet. Owns no memory while empty.
+    var input = Buffer()
+    /// `input` has been looked at and needs more bytes to say anything.
+    var looked = false
+    var clientEnded = false
+    var lastMove: Ticks
+    /// When what is under way has to be over; `idle` timeouts look at `lastMove` instead.
+    var phaseDeadline = Ticks.never
+
+    var exchange: Exchange?
+    var tunnel: Tunnel?
+    var origin: Origin?
+    /// The name that the last exchange was for, so that the next of the same name makes no new one.
+    var lastName: DomainName?
+    /// A slot for the next record is reserved.
+    var hasSlot: Bool
+    /// Records written for this connection.
+    var recorded = 0
+    /// Draining, or the client or the origin asked for it: no exchange after this one.
+    var isLast = false
+    private var isDriving = false
+
+    /// Reads in one go before others have their turn: 16 of 64 KiB.
+    private static let movesPerTurn = 16
+
+    init(
+        _ socket: consuming Socket, from client: Endpoint, to target: Target, listener: ListenerContext, worker: Worker,
+        identity: Identity
+    ) {
+        transport = Transport(socket, connected: true)
+        self.client = client
+        self.target = target
+        self.listener = listener
+        self.worker = worker
+        self.identity = identity
+        generation = worker.snapshot.generation
+        detectFrom = worker.loop.now
+        lastMove = worker.loop.now
+        hasSlot = true
+    }
+
+    /// The exchange under way, or a new one under the snapshot of this moment.
+    func currentExchange() -> Exchange {
+        if let exchange { return exchange }
+        if generation != worker.snapshot.generation {
+            generation = worker.snapshot.generation
+            identity = worker.snapshot.policy.identify(client.address)
+        }
+        let fresh = worker.exchange(for: identity)
+        exchange = fresh
+        return fresh
+    }
+
+    var now: Ticks { worker.loop.now }
+    var limits: Limits { worker.limits }
+
+    // MARK: Events
+
+    override func ready(_ events: Readiness) {
+        transport.note(events)
+        drive()
+    }
+
+    override func originReady() { drive() }
+    override func originConnected() { drive() }
+    override func resumed() { drive() }
+
+    override func originFailed(_ error: Errno) {
+        origin = nil
+        dialFailed(error)
+        drive()
+    }
+
+    override func expired() {
+        timeUp()
+        drive()
+    }
+
+    /// A record slot has become free, a name has been looked up, or held bytes have gone: whatever was waited for.
+    func wake() {
+        switch phase {
+        case .slot: phase = .head
+        case .resolve: resolved()
+        default: break
+        }
+        drive()
+    }
+
+    // MARK: Configuration and drain
+
+    /// What only flows is judged again by its destination under each new configuration, and cut if now denied.
+    func judgeAgain(under snapshot: Snapshot) {
+        guard let exchange, phase == .tunnel || phase == .exchange && exchange.isAnswering else { return }
+        exchange.judge(snapshot.policy, snapshot.policy.identify(client.address))
+        guard exchange.decision.action == .deny else { return }
+        if tunnel != nil { refuseTunnel(exchange) } else { cut(exchange) }
+        drive()
+    }
+
+    /// No exchange begins after this one.
+    func drain() {
+        isLast = true
+        if phase == .detect || phase == .head, input.isEmpty { phase = .closed }
+        drive()
+    }
+
+    /// The worker ends: the record is written with what is known.
+    func end() {
+        phase = .closed
+        drive()
+    }
+
+    // MARK: Moving
+
+    /// Moves bytes until nothing moves, or until others should have their turn.
+    func drive() {
+        guard !isDriving, token != .none else { return }
+        isDriving = true
+        var moves = 0
+        do throws(Errno) {
+            while phase != .closed {
+                let moved = try step()
+                if !moved { break }
+                moves += 1
+                if moves == Session.movesPerTurn {
+                    worker.loop.again(self)
+                    break
+                }
+            }
+        } catch {
+            clientBroke()
+        }
+        isDriving = false
+        if phase == .closed { close() } else { keepTime() }
+    }
+
+    private func step() throws(Errno) -> Bool {
+        if transport.isBroken, phase.waitsForOthers { throw .reset }
+        var moved = false
+        if transport.isBacklogged, transport.isWritable {
+            let before = transport.backlogCount
+            _ = try transport.flush()
+            if transport.backlogCount < before {
+                lastMove = now
+                moved = true
+            }
+        }
+        switch phase {
+        case .detect, .head:
+            return try takeInput() || moved
+        case .hold:
+            if worker.heldBytes >= limits.holdTotal {
+                worker.waitForHold(self)
+                return moved
+            }
+            return try takeInput() || moved
+        case .dial:
+            guard let origin, origin.isConnected else { return moved }
+            sendHead()
+            return true
+        case .exchange:
+            let up = try stepRequest()
+            let down = try stepResponse()
+            return up || down || moved
+        case .tunnel:
+            return try stepTunnel() || moved
+        case .closing(let linger):
+            return try stepClosing(linger: linger) || moved
+        case .slot, .resolve, .closed:
+            return moved
+        }
+    }
+
+    /// Gives the phase what the client has sent: first what it has not taken yet, else a fresh read.
+    func takeInput() throws(Errno) -> Bool {
+        if !input.isEmpty, !looked {
+            looked = true
+            let consumed = consume(input.readable)
+            drop(consumed)
+            if consumed > 0 || !looked { return true }
+        }
+        guard transport.readable else { return false }
+        let room = worker.room
+        switch try transport.read(into: room) {
+        case .moved(let count):
+            lastMove = now
+            let fresh = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
+            looked = true
+            if input.isEmpty {
+                let consumed = consume(fresh)
+                input.append(UnsafeRawBufferPointer(rebasing: fresh[consumed...]))
+            } else {
+                input.append(fresh)
+                drop(consume(input.readable))
+            }
+            return true
+        case .wouldBlock:
+            return false
+        case .ended:
+            clientEnded = true
+            inputEnded()
+            return true
+        }
+    }
+
+    private func drop(_ count: Int) {
+        input.consume(count)
+        if input.isEmpty { input.release() }
+    }
+
+    /// Hands bytes to the phase; answers how many it has taken.
+    private func consume(_ bytes: UnsafeRawBufferPointer) -> Int {
+        switch phase {
+        case .detect: detect(bytes)
+        case .head: takeHead(bytes)
+        case .hold, .exchange: takeBody(bytes)
+        case .closing: bytes.count
+        case .slot, .resolve, .dial, .tunnel, .closed: 0
+        }
+    }
+
+    /// The client sends no more.
+    private func inputEnded() {
+        switch phase {
+        case .detect: detectEnded()
+        case .head:
+            if !input.isEmpty, let exchange {
+                abandon(exchange, as: nil)
+            } else {
+                phase = .closed
+            }
+        case .hold, .exchange:
+            if let exchange, !exchange.requestEnded { abandon(exchange, as: nil) }
+        case .closing: phase = .closed
+        case .slot, .resolve, .dial, .tunnel, .closed: break
+        }
+    }
+}

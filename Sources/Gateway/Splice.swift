@@ -1,0 +1,50 @@
+import OS
+import Upstream
+
+/// Moves the bytes of an unread tunnel from one socket to the other without bringing them here.
+extension Worker {
+    /// In one go before the other direction has its turn.
+    private static let spliceBytes = 256 * 1024
+
+    /// One move in and one out. The pipe is lent while bytes are in it, so that an idle tunnel owns none.
+    func splice(
+        _ source: inout Transport, _ sink: inout Transport, _ flow: inout Tunnel.Flow
+    ) throws(Errno) -> (moved: Bool, out: Int) {
+        // What was written before the splicing began goes first.
+        guard !sink.isBacklogged else { return (false, 0) }
+        var moved = false
+        if flow.piped == 0, !flow.ended, source.readable {
+            if flow.pipe == nil { flow.pipe = try lendPipe() }
+            guard let pipe = flow.pipe else { return (false, 0) }
+            switch try OS.splice(
+                from: source.socket.number, to: pipe.pipe.writing.number, count: Worker.spliceBytes)
+            {
+            case .moved(let count):
+                flow.piped += count
+                source.spliced(in: count)
+                moved = true
+            case .wouldBlock: source.readWouldBlock()
+            case .ended:
+                source.readWouldBlock()
+                flow.ended = true
+                moved = true
+            }
+        }
+        var out = 0
+        if flow.piped > 0, sink.isWritable, let pipe = flow.pipe {
+            switch try OS.splice(from: pipe.pipe.reading.number, to: sink.socket.number, count: flow.piped) {
+            case .moved(let count):
+                flow.piped -= count
+                sink.spliced(out: count)
+                out = count
+                moved = true
+            case .wouldBlock, .ended: sink.writeWouldBlock()
+            }
+        }
+        if flow.piped == 0, let pipe = flow.pipe {
+            flow.pipe = nil
+            takeBack(pipe)
+        }
+        return (moved, out)
+    }
+}

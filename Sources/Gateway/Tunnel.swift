@@ -1,0 +1,32 @@
+import Bytes
+import OS
+
+/// A stream that is not HTTP/1, or no longer: bytes both ways, judged at its start and at each new configuration.
+final class Tunnel {
+    /// One direction.
+    struct Flow {
+        /// Lent by the worker while bytes are in it.
+        var pipe: PipeLoan?
+        var piped = 0
+        /// The source has ended.
+        var ended = false
+        /// The sink has been told.
+        var shut = false
+    }
+
+    var up = Flow()
+    var down = Flow()
+    /// Packet sensors read it; else bytes move by splice(2).
+    var isRead = false
+    /// Nothing of the client goes out before the server's first bytes have been judged.
+    var awaitsServer = false
+
+    var isOver: Bool { up.shut && down.shut }
+}
+
+/// A pipe that a worker lends to whoever has bytes to move, and takes back empty.
+final class PipeLoan {
+    let pipe: Pipe
+
+    init() throws(Errno) { pipe = try Pipe() }
+}

@@ -1,0 +1,205 @@
+import Bytes
+import Config
+import DLP
+import DNS
+import Loop
+import OS
+import Policy
+import Record
+import Upstream
+
+/// One event loop and all that belongs to it: its listeners, sessions, origin connections, lookups, scratch and counters.
+///
+/// Nothing here is shared: other threads hand in snapshots and take out counters by posting to the loop.
+final class Worker {
+    let loop: EventLoop
+    let hub: Hub
+    let recorder: Recorder
+    let scratch = Scratch()
+    let pool: OriginPool
+    private(set) var resolver: Resolver
+    private(set) var snapshot: Snapshot
+    /// By index of the snapshot's services.
+    private(set) var serviceNumbers: [Int]
+    private(set) var limits: Limits
+    var ids = RecordIDs()
+    var counters: Counters
+    /// Where reads go. 64 KiB: larger ones did not lower the calls per body.
+    let room: UnsafeMutableRawBufferPointer
+    /// Where heads and chunk framing are written before they leave; empty between steps.
+    var outbox = Buffer(capacity: 16 * 1024)
+    var tunnels: [Token: Session] = [:]
+    private(set) var heldBytes = 0
+    private(set) var isDraining = false
+
+    private var listeners: [Listener] = []
+    private var spareExchanges: [Exchange] = []
+    private var sparePipes: [PipeLoan] = []
+    private var slotWaiters: [Token] = []
+    private var holdWaiters: [Token] = []
+    private var perClient: [IPAddress: Int] = [:]
+    private(set) var sessions = 0
+    private var flushDue = Ticks.never
+
+    /// Exchanges and pipes kept for the next user; more are made when more are needed at once.
+    private static let sparesKept = 64
+
+    init(hub: Hub, snapshot: Snapshot) throws(Errno) {
+        loop = try EventLoop()
+        self.hub = hub
+        self.snapshot = snapshot
+        limits = snapshot.settings.limits
+        recorder = Recorder(writer: hub.writer)
+        serviceNumbers = hub.numbers(of: snapshot.policy.services)
+        counters = Counters(services: hub.servicesNumbered)
+        room = .allocate(byteCount: 64 * 1024, alignment: 64)
+        pool = OriginPool(loop: loop, mark: hub.mark)
+        resolver = try Worker.resolver(loop, snapshot, hub)
+        pool.connectTook = { [unowned self] in counters.addUpstreamConnect(microseconds: $0.count * 1000) }
+        resolver.wake = { [unowned self] in wake($0) }
+        loop.turnEnded = { [unowned self] in flushRecords() }
+    }
+
+    deinit { room.deallocate() }
+
+    private static func resolver(_ loop: EventLoop, _ snapshot: Snapshot, _ hub: Hub) throws(Errno) -> Resolver {
+        let configured = snapshot.settings.dns.resolvers
+        return try Resolver(
+            loop: loop, servers: configured.isEmpty ? hub.systemResolvers : configured, hosts: hub.hostsFile,
+            limits: snapshot.settings.limits, mark: hub.mark)
+    }
+
+    // MARK: Listening
+
+    func listen(_ settings: ListenerSettings) throws(Errno) {
+        let context = ListenerContext(settings)
+        let listener = try Listener(context, worker: self)
+        try listener.open()
+        listeners.append(listener)
+    }
+
+    // MARK: Sessions
+
+    /// Whether a client may have one more connection.
+    func admits(_ client: IPAddress) -> Bool {
+        sessions < limits.connections && perClient[client, default: 0] < limits.connectionsPerClient
+    }
+
+    func opened(_ session: Session) {
+        sessions += 1
+        perClient[session.client.address, default: 0] += 1
+        counters.opened(.client)
+    }
+
+    func closed(_ session: Session) {
+        sessions -= 1
+        let address = session.client.address
+        if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+        counters.closed(.client)
+        tunnels[session.token] = nil
+        loop.remove(session)
+        if isDraining, sessions == 0 { hub.drained() }
+    }
+
+    private func wake(_ token: Token) { (loop.handler(token) as? Session)?.wake() }
+
+    func waitForSlot(_ session: Session) { slotWaiters.append(session.token) }
+
+    /// The record writer has room again.
+    func recordsResumed() {
+        let waiters = slotWaiters
+        slotWaiters.removeAll()
+        for listener in listeners { listener.resumed() }
+        for token in waiters { wake(token) }
+    }
+
+    func waitForHold(_ session: Session) { holdWaiters.append(session.token) }
+
+    func held(_ count: Int) { heldBytes += count }
+
+    func released(_ count: Int) {
+        heldBytes -= count
+        guard !holdWaiters.isEmpty, heldBytes < limits.holdTotal else { return }
+        let waiters = holdWaiters
+        holdWaiters.removeAll()
+        for token in waiters { if let session = loop.handler(token) { loop.again(session) } }
+    }
+
+    // MARK: What is kept for reuse
+
+    func exchange(for identity: Identity) -> Exchange {
+        let exchange = spareExchanges.popLast() ?? Exchange(self)
+        exchange.begin(self, identity: identity)
+        return exchange
+    }
+
+    func recycle(_ exchange: Exchange) {
+        guard spareExchanges.count < Worker.sparesKept, exchange.snapshot === snapshot else { return }
+        exchange.shed()
+        spareExchanges.append(exchange)
+    }
+
+    func lendPipe() throws(Errno) -> PipeLoan {
+        if let spare = sparePipes.popLast() { return spare }
+        return try PipeLoan()
+    }
+
+    func takeBack(_ pipe: PipeLoan) {
+        if sparePipes.count < Worker.sparesKept { sparePipes.append(pipe) }
+    }
+
+    // MARK: Configuration
+
+    /// Takes a new snapshot: what begins from now on is judged by it, and what only flows is judged again.
+    func adopt(_ fresh: Snapshot) {
+        let old = snapshot
+        snapshot = fresh
+        limits = fresh.settings.limits
+        serviceNumbers = hub.numbers(of: fresh.policy.services)
+        counters.grow(services: hub.servicesNumbered)
+        if old.settings.dns != fresh.settings.dns || old.settings.limits != limits {
+            if let replacement = try? Worker.resolver(loop, fresh, hub) {
+                let retired = resolver
+                resolver = replacement
+                resolver.wake = { [unowned self] in wake($0) }
+                retired.close()
+            }
+        }
+        loop.forEachHandler { ($0 as? Session)?.judgeAgain(under: fresh) }
+        // Spares would keep the old snapshot alive.
+        spareExchanges.removeAll()
+    }
+
+    /// Takes no new connections, lets exchanges finish, and closes what is idle.
+    func drain() {
+        isDraining = true
+        for listener in listeners { listener.close() }
+        listeners.removeAll()
+        pool.retire()
+        loop.forEachHandler { ($0 as? Session)?.drain() }
+        if sessions == 0 { hub.drained() }
+    }
+
+    /// The loop has stopped: what is still open leaves its records.
+    func end() {
+        loop.forEachHandler { ($0 as? Session)?.end() }
+        pool.retire()
+        recorder.flush()
+    }
+
+    func isOwnListener(_ endpoint: Endpoint) -> Bool { hub.isOwnListener(endpoint) }
+
+    // MARK: Records
+
+    private func flushRecords() {
+        guard recorder.pendingBytes > 0 else { return }
+        if recorder.wantsFlush || loop.now >= flushDue {
+            recorder.flush()
+            flushDue = .never
+            loop.longestSleep = 60_000
+        } else if flushDue == .never {
+            flushDue = loop.now + snapshot.settings.records.flush
+            loop.longestSleep = snapshot.settings.records.flush.count
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import Bytes
+import DLP
+import OS
+import Policy
+import Record
+
+/// What a finished exchange leaves behind: its record, its counts, and the rule that it taught.
+extension Worker {
+    func microseconds() -> Int64 { Clock.microseconds() }
+    func wallMicroseconds() -> Int64 { Clock.wallMicroseconds() }
+
+    func append(_ exchange: Exchange, of session: Session, as kind: SessionRecord.Kind = .session) {
+        let decision = exchange.decision
+        let bytes = exchange.bytes.readable
+        let inspection = exchange.inspection
+        let uninspectable = exchange.uninspectable ?? inspection.uninspectable
+        let head = exchange.head
+        var findings: [FindingRecord] = []
+        var maskedPath: [Range<Int>] = []
+        if !inspection.findings.isEmpty {
+            findings = inspection.findings.map(FindingRecord.init)
+            for finding in inspection.findings where finding.context == .url {
+                maskedPath.append(Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length)
+            }
+        }
+        let isHTTP = exchange.application == .http && !head.methodRange.isEmpty
+        let duration = microseconds() - exchange.startTicks
+        recorder.append(
+            SessionRecord(
+                kind: kind, id: exchange.id, startMicroseconds: exchange.startMicroseconds,
+                durationMicroseconds: duration, service: exchange.service.name,
+                pod: exchange.snapshot.policy.podName(exchange.identity), mode: decision.mode, client: session.client,
+                destination: session.target.endpoint ?? exchange.dial, dialed: exchange.dial, fqdn: exchange.name,
+                namedBy: exchange.namedBy, application: exchange.application,
+                method: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[head.methodRange]) : nil,
+                host: isHTTP && !head.host.isEmpty ? UnsafeRawBufferPointer(rebasing: bytes[head.host]) : nil,
+                path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[head.path]) : nil, status: exchange.status,
+                bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn, bytesInspected: inspection.inspectedBytes,
+                uninspectable: uninspectable?.label, action: decision.action, would: decision.would,
+                rule: decision.rule?.text, reason: decision.reason, threat: decision.threat, findings: findings,
+                bytesBeforeVerdict: exchange.bytesBeforeVerdict, listener: session.listener.name,
+                maskedHost: exchange.maskedHost, maskedPath: maskedPath, maskedFQDN: exchange.maskedHost))
+        guard kind == .session else { return }
+        count(exchange, uninspectable)
+        if decision.mayLearn, exchange.isAnswered { learn(exchange) }
+    }
+
+    private func count(_ exchange: Exchange, _ uninspectable: Uninspectable?) {
+        let service = exchange.serviceNumber
+        counters.addSession(
+            service: service, application: exchange.application, action: exchange.decision.action)
+        counters.addBytes(service: service, out: exchange.bytesOut, in: exchange.bytesIn)
+        if let uninspectable { counters.addUninspectable(reason: uninspectable.label) }
+        for finding in exchange.inspection.findings {
+            counters.addFinding(service: service, sensor: hub.number(ofSensor: finding.sensor), action: finding.action)
+        }
+        counters.addInspected(bytes: exchange.inspection.inspectedBytes, nanoseconds: 0)
+    }
+
+    private func learn(_ exchange: Exchange) {
+        guard let address = exchange.dial?.address else { return }
+        let outcome = hub.learned.learn(
+            service: exchange.service.name, host: exchange.name.map { .name($0) } ?? .address(address),
+            port: exchange.port, application: exchange.application)
+        if case .full(first: true) = outcome {
+            recorder.event(
+                "learning_stopped", at: wallMicroseconds(), service: exchange.service.name,
+                message: "learned_per_service rules have been learned; what comes beyond is counted and not learned",
+                count: UInt64(limits.learnedPerService))
+        }
+    }
+
+    /// A client with more connections than it may have; told once a second, counted always.
+    func countRefusedConnection(from client: Endpoint, at listener: ListenerContext) {
+        let identity = snapshot.policy.identify(client.address)
+        let service = snapshot.policy.services[identity.service]
+        var decision = Decision(service: service, cover: .uncovered)
+        decision.note(.connectionFlood)
+        let now = wallMicroseconds()
+        recorder.append(
+            SessionRecord(
+                id: ids.next(at: now), startMicroseconds: now, service: service.name,
+                pod: snapshot.policy.podName(identity), mode: service.mode, client: client, application: .tcp,
+                action: decision.action, would: decision.would, reason: decision.reason, threat: decision.threat,
+                listener: listener.name))
+    }
+}
+
+extension FindingRecord {
+    init(_ finding: Finding) {
+        self.init(
+            sensor: finding.sensor, rule: finding.rule, action: finding.action, context: finding.context.label,
+            offset: Int(clamping: finding.offset), decoded: finding.decoded, match: finding.match,
+            fingerprint: finding.fingerprint)
+    }
+}
+
+extension Contexts {
+    /// The one context of a finding, as users write it.
+    var label: String {
+        switch self {
+        case .url: "url"
+        case .header: "header"
+        case .body: "body"
+        default: "packet"
+        }
+    }
+}

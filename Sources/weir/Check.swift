@@ -1,0 +1,46 @@
+import ArgumentParser
+import Config
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Validate configuration files.",
+        discussion: "Prints what it understood, or every error with file, line and column; exit 1 if there is one.")
+
+    @Flag(help: "Print the JSON Schema of the configuration instead.")
+    var schema = false
+
+    @Argument(help: "Configuration files.")
+    var files: [String] = []
+
+    func validate() throws {
+        if files.isEmpty, !schema { throw ValidationError("expected a configuration file") }
+    }
+
+    func run() throws {
+        if schema { return print(Schema.json(), terminator: "") }
+        var failed = false
+        for file in files {
+            do {
+                let settings = try Offline.read(file)
+                describe(file, try Offline.compile(settings))
+            } catch let code as ExitCode {
+                failed = failed || !code.isSuccess
+            }
+        }
+        if failed { throw ExitCode(1) }
+    }
+
+    private func describe(_ file: String, _ snapshot: Snapshot) {
+        print("\(file): good")
+        for listener in snapshot.settings.listeners {
+            print("  listener \(listener.name): \(listener.intercept.rawValue) on \(listener.address)")
+        }
+        for (service, settings) in zip(snapshot.policy.services, snapshot.services) {
+            let sensors = settings.sensors.map { "\($0.name) \($0.action.label)" }.joined(separator: ", ")
+            let rules = snapshot.policy.rules(of: service.index).count
+            print(
+                "  service \(service.name): \(service.mode.label), \(rules) rules"
+                    + (sensors.isEmpty ? "" : ", sensors \(sensors)"))
+        }
+    }
+}

@@ -1,0 +1,105 @@
+"""Fixtures: one world for the session, one gateway for each test or file that wants its own configuration."""
+
+import os
+import shutil
+
+import pytest
+
+from gateway import LISTENERS, WEIR, Weir
+from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PRIVATE, World
+from peers import Nginx, Resolver
+
+NAMES = {
+    "canarytokens.com": [CANARY],
+    "attacker.example": [ATTACKER],
+    "origin.example": [ORIGIN],
+    "www.origin.example": [ORIGIN],
+    "other.example": [OTHER],
+    "six.example": [ORIGIN_V6],
+    "both.example": [ORIGIN, ORIGIN_V6],
+    "inside.cluster.local": [PRIVATE],
+    "rebound.example": [PRIVATE],
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also run the big transfers and long storms")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes or gigabytes; runs with --long")
+    if not os.access(WEIR, os.X_OK):
+        raise pytest.UsageError(f"{WEIR} is not there: swift build -c release, or name a binary in WEIR")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long"):
+        return
+    skip = pytest.mark.skip(reason="needs --long")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    if os.geteuid() != 0:
+        pytest.exit("network namespaces need root: run Tests/run, or unshare -Urnm", 2)
+    world = World(str(tmp_path_factory.mktemp("world")))
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="session")
+def _resolver(world):
+    resolver = Resolver(world, NAMES)
+    yield resolver
+    resolver.close()
+
+
+@pytest.fixture
+def resolver(_resolver):
+    """The resolver, with the names as they are at the start of every test."""
+    _resolver.names = dict(NAMES)
+    _resolver.questions = []
+    yield _resolver
+    _resolver.names = dict(NAMES)
+
+
+@pytest.fixture(scope="session")
+def nginx(world, tmp_path_factory):
+    return Nginx(world, str(tmp_path_factory.mktemp("nginx")))
+
+
+def _make(world, directory):
+    running = []
+
+    def make(config, listeners=LISTENERS, capture="", wait=True, prefix=()):
+        for old in running:
+            old.stop()
+        weir = Weir(world, directory, config, listeners, capture, wait, prefix)
+        running.append(weir)
+        return weir
+
+    yield make
+    try:
+        for weir in running:
+            weir.stop()
+    finally:
+        for weir in running:
+            if weir.process.poll() is None:
+                weir.kill()
+        world.run("gateway", "nft delete table inet weir; ip rule del pref 15001; ip -6 rule del pref 15001")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def weir(world, resolver, tmp_path):
+    """Starts a gateway: `weir(config)`; it is drained and its log looked through at the end of the test."""
+    yield from _make(world, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(world, _resolver, tmp_path_factory):
+    """The same for a whole file of tests that can share one configuration."""
+    yield from _make(world, tmp_path_factory.mktemp("shared"))

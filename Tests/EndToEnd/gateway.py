@@ -1,0 +1,226 @@
+"""Weir itself in the gateway's namespace: configuration text in, records and answers out."""
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+
+from net import RESOLVER, until
+
+WEIR = os.environ.get("WEIR") or os.path.join(os.path.dirname(__file__), "../../.build/release/weir")
+
+LISTENERS = """
+listeners:
+  - {name: egress, address: "0.0.0.0:15001", intercept: tproxy}
+  - {name: egress6, address: "[::]:15006", intercept: tproxy}
+  - {name: explicit, address: "10.244.0.1:3128", intercept: explicit}
+"""
+
+BASE = """
+admin: {address: "127.0.0.1:15000", socket: state/admin.sock}
+log: {level: info, format: text}
+workers: 2
+dns: {resolvers: ["9.9.9.9:53"], internal: [cluster.local]}
+state: {directory: state}
+records: {directory: records, rotate: 256MiB, keep: 8}
+identity:
+  pods:
+    - {service: myapp.default, pod: myapp-7d9c, addresses: [10.244.0.17, "fd00:244::17"]}
+    - {service: dh157.default, pod: dh157, addresses: [10.244.0.9]}
+    - {service: other.default, pod: other, addresses: [10.244.0.30]}
+"""
+
+CAPTURE = """
+capture: {from: [pods], ports: {tcp: all}, exclude: ["%s"]%s}
+""" % (RESOLVER, "%s")
+
+SSN_SENSOR = r"""
+sensors:
+  - name: nir
+    rules:
+      - name: nir
+        patterns:
+          - {regex: '\b[12]\d{2}(0[1-9]|1[0-2]|20|21|22|23|24|25|26|27|28|29|30|31|32)\d{2}\d{3}\d{3}\d{2}\b',
+             context: [url, header, body, packet]}
+"""
+
+
+class Weir:
+    """One run of the gateway. Its files are under `directory`; `stop` drains it and looks for what must not be."""
+
+    def __init__(self, world, directory, config, listeners=LISTENERS, capture="", wait=True, prefix=()):
+        self.world = world
+        self.directory = str(directory)
+        self.path = os.path.join(self.directory, "weir.yaml")
+        self.listeners = listeners
+        self.capture = CAPTURE % capture if capture is not None else ""
+        self.process = None
+        self.prefix = list(prefix)
+        self.errors = os.path.join(self.directory, "stderr")
+        self.write(config)
+        self.start(wait)
+        if capture is not None:
+            self.nft("--apply")
+
+    # Configuration
+
+    def text(self, config):
+        return self.listeners + BASE + self.capture + config
+
+    def write(self, config):
+        """Writes the file in place, whole."""
+        with open(self.path, "w") as file:
+            file.write(self.text(config))
+
+    def replace(self, config):
+        """Renames a new file over the old one, as editors do."""
+        self.place(self.text(config))
+
+    def place(self, text):
+        with open(self.path + ".new", "w") as file:
+            file.write(text)
+        os.rename(self.path + ".new", self.path)
+
+    def command(self, *words, check=True, **options):
+        return self.world.run("gateway", [WEIR, *words], check=check, cwd=self.directory, **options)
+
+    def nft(self, *words):
+        return self.command("nft", *words, "-c", self.path)
+
+    def reload(self, config):
+        """New configuration, through `weir reload`, in force when this returns."""
+        before = self.generation()
+        self.replace(config)
+        self.command("reload", "-c", self.path)
+        until(lambda: self.generation() > before, what="a new generation")
+
+    # Life
+
+    def start(self, wait=True):
+        with open(self.errors, "ab") as errors:
+            self.process = self.world.start(
+                "gateway", self.prefix + [WEIR, "run", "-c", self.path],
+                cwd=self.directory, stdout=errors, stderr=errors)
+        if wait:
+            until(self.ready, timeout=20, what=f"readyz\n{self.log()}")
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"weir exited with {self.process.returncode}\n{self.log()}")
+        try:
+            return self.admin("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout=40):
+        """SIGTERM, and the end it asks for: exit 0 within the drain timeout."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            code = self.process.wait(timeout)
+            assert code == 0, f"weir exited with {code}\n{self.log()}"
+        self.check()
+
+    def check(self):
+        log = self.log()
+        assert not re.search(r"Fatal error|Sanitizer|Crash|Backtrace", log), log[-6000:]
+
+    def log(self):
+        with open(self.errors, errors="replace") as file:
+            return file.read()
+
+    # What it says
+
+    def admin(self, path, method="GET"):
+        """An answer of the admin address: (status, text)."""
+        with self.world.inside("gateway"):
+            sock = socket.create_connection(("127.0.0.1", 15000), timeout=5)
+        with sock:
+            sock.sendall(f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+            data = b""
+            while chunk := sock.recv(65536):
+                data += chunk
+        head, _, body = data.partition(b"\r\n\r\n")
+        if b"transfer-encoding: chunked" in head.lower():
+            from peers import unchunk
+            body = unchunk(body)
+        return int(head.split()[1]), body.decode()
+
+    def metrics(self):
+        """`name{labels}` to number."""
+        values = {}
+        for line in self.admin("/metrics")[1].splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                values[name] = float(value)
+        return values
+
+    def metric(self, name):
+        """The sum over all labels."""
+        return sum(value for key, value in self.metrics().items() if key.partition("{")[0] == name)
+
+    def generation(self):
+        return self.metric("weir_config_generation")
+
+    def lines(self, name):
+        path = os.path.join(self.directory, "records", name + ".jsonl")
+        try:
+            with open(path) as file:
+                return [json.loads(line) for line in file]
+        except FileNotFoundError:
+            return []
+
+    def sessions(self, count=1, timeout=5.0, **fields):
+        """The session records that have these fields; waits until there are `count`."""
+        return self._records("sessions", count, timeout, fields)
+
+    def events(self, count=1, timeout=5.0, **fields):
+        return self._records("events", count, timeout, fields)
+
+    def _records(self, name, count, timeout, fields):
+        def matching():
+            return [line for line in self.lines(name) if line.get("kind") != "open" and _has(line, fields)]
+        deadline = time.monotonic() + timeout
+        while len(found := matching()) < count:
+            if time.monotonic() > deadline:
+                seen = "\n".join(json.dumps(line) for line in self.lines(name)[-8:])
+                raise AssertionError(f"{len(found)} of {count} {name} with {fields}; the last:\n{seen}\n{self.log()[-2000:]}")
+            time.sleep(0.05)
+        return found
+
+    def resident(self):
+        """Resident memory in KiB."""
+        with open(f"/proc/{self.pid()}/status") as file:
+            return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid()}/fd"))
+
+    def pid(self):
+        # nsenter execs in place, so the process started is Weir.
+        return self.process.pid
+
+
+def _has(line, fields):
+    return all(line.get(key) == value for key, value in fields.items())
+
+
+def body_of(response):
+    """Splits curl's output into (status, body)."""
+    body, _, status = response.stdout.rpartition("\n")
+    return int(status or 0), body
+
+
+def service(name="myapp.default", mode="protect", rules="[{to: any, action: allow}]", more=""):
+    return f"""
+services:
+  - name: {name}
+    mode: {mode}
+    rules: {rules}
+{more}
+"""

@@ -1,0 +1,103 @@
+"""Big bodies up and down, read by sensors, with the gateway's memory flat."""
+
+import hashlib
+import os
+import threading
+import time
+
+import pytest
+
+from gateway import SSN_SENSOR, body_of
+from net import ORIGIN, POD
+
+CONFIG = SSN_SENSOR + """
+services:
+  - {name: myapp.default, mode: protect, sensors: {nir: deny}, rules: [{to: any, action: allow}]}
+  - {name: dh157.default, mode: discover}
+"""
+
+
+class Peak:
+    """The most memory seen while a block runs."""
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+        self.start = self.most = gateway.resident()
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self):
+        while not self.done.wait(0.05):
+            self.most = max(self.most, self.gateway.resident())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    @property
+    def growth(self):
+        return self.most - self.start
+
+
+@pytest.fixture(scope="module")
+def gateway(shared):
+    return shared(CONFIG)
+
+
+@pytest.fixture(params=[64, pytest.param(1024, marks=pytest.mark.long)], ids=["64 MiB", "1 GiB"])
+def big(request, nginx):
+    """A sparse file of zeros costs no disk and travels like any other."""
+    path = os.path.join(nginx.root, f"big{request.param}")
+    with open(path, "wb") as file:
+        file.truncate(request.param << 20)
+    yield path, request.param << 20
+    os.unlink(path)
+
+
+@pytest.mark.parametrize("source", [POD, "10.244.0.9"])
+def test_download(world, gateway, resolver, big, source):
+    path, size = big
+    with Peak(gateway) as peak:
+        asked = world.run("pods", [
+            "curl", "-sS", "--interface", source, "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
+            f"http://origin.example/{os.path.basename(path)}"], timeout=180)
+    assert asked.stdout == f"200 {size}", asked.stderr
+    assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
+
+
+@pytest.mark.parametrize("coding", ["length", "chunked"])
+@pytest.mark.parametrize("source", [POD, "10.244.0.9"])
+def test_upload(world, gateway, resolver, big, source, coding):
+    path, size = big
+    chunked = ["-H", "transfer-encoding: chunked"] if coding == "chunked" else []
+    with Peak(gateway) as peak:
+        asked = world.run("pods", [
+            "curl", "-sS", "--interface", source, "-T", path, *chunked, "-o", "/dev/null",
+            "-w", "%{http_code} %{size_upload}", "http://origin.example/sink/x"], timeout=180)
+    assert asked.stdout == f"200 {size}", asked.stderr
+    assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
+
+
+def test_a_slow_reader_costs_no_memory(world, gateway, resolver, big):
+    path, size = big
+    with Peak(gateway) as peak:
+        slow = world.connect(ORIGIN, 80)
+        slow.sendall(b"GET /%s HTTP/1.1\r\nhost: origin.example\r\n\r\n" % os.path.basename(path).encode())
+        assert body_of(world.curl("http://origin.example/1k", "-o", "/dev/null"))[0] == 200
+        for _ in range(20):
+            slow.recv(1000)
+            time.sleep(0.05)
+        slow.close()
+    assert peak.growth < 16_000
+
+
+def test_what_arrives_is_what_was_sent(world, gateway, resolver, nginx, tmp_path):
+    data = os.urandom(7_654_321)
+    nginx.put("random", data)
+    target = tmp_path / "got"
+    world.curl("-o", str(target), "http://origin.example/random")
+    assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(data).digest()
