@@ -59,7 +59,7 @@ let package = Package(
             swiftSettings: house),
 
         tests("BytesTests", ["Bytes"]),
-        tests("LoopTests", ["Loop", "OS"]),
+        tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),
         tests("TLSTests", ["TLS"]),
@@ -71,11 +71,19 @@ let package = Package(
     ]
 )
 
-// Fuzz targets bring no `main`, which a plain build could not link. They are built with
-// `WEIR_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --product Fuzz…`.
+// A fuzz target brings no `main` and links only with the fuzzer's, so it is there only when asked for:
+//     WEIR_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --disable-dead-strip --product FuzzHTTP1 \
+//         --scratch-path .build/fuzz
 if Context.environment["WEIR_FUZZ"] != nil {
-    package.targets.append(
+    func fuzz(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = ["corpus"]) -> Target {
         .executableTarget(
-            name: "FuzzHTTP1", dependencies: ["HTTP"], path: "Tests/Fuzz/HTTP1", exclude: ["corpus", "dictionary"],
-            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])]))
+            name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)", exclude: exclude,
+            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])])
+    }
+    package.targets += [
+        fuzz("HTTP1", ["HTTP"], exclude: ["corpus", "dictionary"]),
+        fuzz("DNS", ["Bytes", "DNS"]),
+        fuzz("ClientHello", ["TLS", "Gateway"]),
+        fuzz("DLP", ["Bytes", "DLP"]),
+    ]
 }

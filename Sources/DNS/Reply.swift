@@ -61,6 +61,11 @@ enum Reply: Equatable {
         guard let message = try? Message(bytes), let question = message.question else {
             return .refused("the server's answer is malformed")
         }
+        // The upper bits of a code that has them are in the OPT record (RFC 6891 section 6.1.3).
+        if let upper = message.additionals.first(where: { $0.type == .opt }).map({ $0.timeToLive >> 24 }), upper != 0 {
+            return .refused(
+                "the server answered with code \(upper << 4 | UInt32(message.header.responseCode.rawValue))")
+        }
         switch message.header.responseCode {
         case .noError: return .found(addresses(message, of: question.name, type: type))
         case .noSuchName: return .found(.noSuchName(ttl: denialTime(message)))

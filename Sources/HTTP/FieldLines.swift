@@ -21,6 +21,7 @@ struct FieldLines: Sendable {
     private(set) var host: Authority?
     private(set) var upgrade: Range<Int>?
     private(set) var expectsContinue = false
+    /// The first Connection field that says more than `keep-alive`.
     private var firstConnection: Int?
     /// Connection options (RFC 9110 section 7.6.1).
     private(set) var closes = false
@@ -39,7 +40,7 @@ struct FieldLines: Sendable {
 
     /// Takes the lines in `at..<end` of the same growing bytes as before. `end` is at most `limits.headBytes`.
     mutating func take(
-        _ bytes: UnsafeRawBufferPointer, end: Int, into fields: inout ContiguousArray<Field>, limits: Limits
+        _ bytes: UnsafeRawBufferPointer, end: Int, into fields: inout ContiguousArray<Field>, max: Int
     ) -> Step {
         if mustWait(bytes, end: end) { return .incomplete }
         let table = FieldNameTable.shared
@@ -54,24 +55,31 @@ struct FieldLines: Sendable {
                 return lineWithoutName(bytes, start: start, stop: colon, end: end)
             }
             var value = colon &+ 1
-            while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value &+= 1 }
+            var isCanonical = value &+ 1 < end && bytes[value] == Octet.space && bytes[value &+ 1] > Octet.space
+            if isCanonical {
+                value &+= 1
+            } else {
+                while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value &+= 1 }
+            }
             let stop = Octet.firstControl(bytes, value, end)
             guard stop &+ 1 < end, bytes[stop] == Octet.cr, bytes[stop &+ 1] == Octet.lf else {
                 return lineWithoutEnd(bytes, stop: stop, end: end)
             }
             var valueEnd = stop
-            while valueEnd > value, bytes[valueEnd &- 1] == Octet.space || bytes[valueEnd &- 1] == Octet.tab {
+            // The byte before is at least the colon.
+            while bytes[valueEnd &- 1] <= Octet.space, valueEnd > value {
                 valueEnd &-= 1
+                isCanonical = false
             }
             var field = Field(id: id, name: start..<colon, value: value..<valueEnd)
-            field.isCanonical = valueEnd == stop && value == colon &+ 2 && bytes[colon &+ 1] == Octet.space
+            field.isCanonical = isCanonical
             if id.rawValue &- 1 < FieldName.lastActive.rawValue,
                 let rejection = note(&field, bytes, index: fields.count)
             {
                 return .reject(rejection)
             }
             seen.formUnion(FieldNames(id))
-            guard fields.count < limits.headFields else { return .reject(.flood("fewer fields in a head")) }
+            guard fields.count < max else { return .reject(.flood("fewer fields in a head")) }
             fields.append(field)
             at = stop &+ 2
         }
@@ -98,11 +106,17 @@ struct FieldLines: Sendable {
                 let id = table.find(bytes, start, length)
                 if id != .other { return (id, start &+ length) }
             }
-            return (.other, Octet.span(bytes, range, of: Octet.token))
+            return (.other, Octet.tokenEnd(bytes, start, range.upperBound))
         }
-        let stop = Octet.span(bytes, range, of: Octet.token)
+        return nameNearEnd(bytes, range)
+    }
+
+    /// As `name`, where the table has no room to look.
+    @inline(never)
+    private static func nameNearEnd(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> (FieldName, Int) {
+        let stop = Octet.tokenEnd(bytes, range.lowerBound, range.upperBound)
         guard stop < range.upperBound, bytes[stop] == Octet.colon else { return (.other, stop) }
-        return (FieldName(bytes, start..<stop), stop)
+        return (FieldName(bytes, range.lowerBound..<stop), stop)
     }
 
     /// What is wrong with a line that has no `name:`.
@@ -166,7 +180,12 @@ struct FieldLines: Sendable {
             guard Octet.matches(bytes, field.value, "chunked") else { return FieldLines.refusal(bytes, field.value) }
             isChunked = true
             if !Octet.equal(bytes, field.value, "chunked") { field.isCanonical = false }
-        case .connection: firstConnection = firstConnection ?? index
+        case .connection:
+            if Octet.isKeepAlive(bytes, field.value) {
+                keepsAlive = true
+            } else {
+                firstConnection = firstConnection ?? index
+            }
         case .upgrade:
             // Several lines are a list; one protocol is all that an exchange can change to.
             upgrade = seen.has(.upgrade) ? 0..<0 : field.value

@@ -72,7 +72,7 @@ struct DetectorTests {
 
     static let binaries: [Case] = [
         Case(preface, .application(.http2)), Case("AMQP\0\0\u{9}\u{1}", .application(.amqp)),
-        Case("AMQP\u{3}\u{1}\0\0", .application(.amqp)), Case("AMQP\u{9}", .unknown),
+        Case("AMQP\u{3}\u{1}\0\0", .application(.amqp)), Case("AMQP\u{4}", .unknown),
         Case([0x10, 0x12, 0, 4] + Array("MQTT".utf8) + [4, 2], .application(.mqtt)),
         Case([0x10, 0x92, 0x01, 0, 6] + Array("MQIsdp".utf8) + [3, 2], .application(.mqtt)),
         Case([0x10, 0xff, 0xff, 0xff, 0xff], .unknown),
@@ -181,7 +181,9 @@ struct DetectorTests {
         for text in ["G", "GET", "GET x", "\r\n", "ehlo a", "PRI * HTTP/2.0\r\n\r\nS", "\u{16}\u{3}\u{1}"] {
             #expect(may(Array(text.utf8)))
         }
-        for bytes: [UInt8] in [[], [0, 0, 0, 8], [0x10, 4], [0xff], Array("GET / HTTP/1.1\r\n".utf8), [4, 0, 0]] {
+        for bytes: [UInt8] in [
+            [], [0, 0, 0, 8], [0x10, 4], [0xff, 1, 2], Array("GET / HTTP/1.1\r\n".utf8), [4, 0, 0],
+        ] {
             #expect(!may(bytes))
         }
     }

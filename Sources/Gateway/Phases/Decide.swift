@@ -130,17 +130,17 @@ extension Session {
 
     private func readHead(_ exchange: Exchange) {
         let bytes = exchange.bytes.readable
+        let inspection = exchange.inspection
         if exchange.reads.contains(.url) {
-            exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
+            inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
         }
-        if exchange.reads.contains(.header) {
-            for field in exchange.head.fields {
-                let found = exchange.inspection.findings.count
-                exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[field.value]), as: .header)
-                if field.id == .host {
-                    exchange.maskedHost = exchange.inspection.findings.dropFirst(found).map {
-                        Int($0.rawOffset)..<Int($0.rawOffset) + $0.length
-                    }
+        guard exchange.reads.contains(.header) else { return }
+        for field in exchange.head.fields {
+            let found = inspection.findingsCount
+            inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[field.value]), as: .header)
+            if field.id == .host, inspection.findingsCount > found {
+                exchange.maskedHost = inspection.findings.dropFirst(found).map {
+                    Int($0.rawOffset)..<Int($0.rawOffset) + $0.length
                 }
             }
         }

@@ -11,7 +11,7 @@ extension Session {
         guard let tunnel else { return }
         if exchange.application == .tls, exchange.name == nil {
             // TLS to an address that a rule names needs no name.
-            if case .allowed = exchange.decision.cover {} else { exchange.note(.noSNI) }
+            if exchange.decision.rule?.isLearned ?? true { exchange.note(.noSNI) }
         }
         tunnel.isRead = exchange.reads.contains(.packet)
         if !tunnel.awaitsServer { noteUnread(exchange) }
