@@ -105,7 +105,8 @@ extension PatternSpec {
             regex: fields.required("regex", .text, "A regular expression (PCRE2)."),
             contexts: Contexts(contexts),
             negated: fields.optional("negated", .bool, default: false, "Whether it must not match."),
-            validator: fields.optional("validator", .name, "A check of what matched beyond its shape."))
+            validator: fields.optional(
+                "validator", .words(Validator.names.map { ($0, $0) }), "A check of what matched beyond its shape."))
         return (spec, fields.place(of: "regex"))
     }
 }
