@@ -101,10 +101,12 @@ public final class Inspection {
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
-        for index in list.readers {
+        scratch.masks.begin(window)
+        for at in list.readers.indices {
+            let index = list.readers[at]
             var cursor = Cursor()
             searching: while true {
-                switch search.next(reader(index), window, &cursor, settle: false) {
+                switch search.next(reader(index), list.filter.plans[at], list.filter, window, &cursor, settle: false) {
                 case .exhausted: break searching
                 case .overrun: overrun()
                 case .match(let start, let end):

@@ -28,20 +28,22 @@ struct Judge {
     static let quickSteps = 2000
     static let reaches = (first: 64, second: 512)
 
-    /// `cost`: 1 for every 64 bytes of reach, and for every 100 steps when the quick try did not do.
+    /// `cost`: 1 for every 64 bytes of reach, and for every 100 steps when the quick try did not do. Nothing is charged
+    /// for what is pending.
     func answer(_ expression: Expression, _ window: Window, at start: Int, cost: inout Int) -> Answer {
         let available = window.count - start
         var reach = min(Self.reaches.first, reachMax)
         while true {
-            let whole = available < reach && window.ended
-            let answer = attempt(expression, window, start, length: min(available, reach), whole: whole, cost: &cost)
-            guard answer == .pending, available >= reach else {
-                if whole || answer != .pending { cost += reach / Self.reaches.first }
-                return answer
+            var answer = attempt(expression, window, start, length: min(available, reach), whole: false, cost: &cost)
+            // Even at the end a partial match is asked for first: the JIT takes other ways when it knows the end, and
+            // would run into its limits at other starts than where the end came later.
+            if answer == .pending, available < reach, window.ended {
+                answer = attempt(expression, window, start, length: available, whole: true, cost: &cost)
             }
-            if reach == reachMax {
-                cost += reach / Self.reaches.first
-                return .overrun
+            if answer == .pending, available < reach { return .pending }
+            if answer != .pending || reach == reachMax {
+                cost += (reach + Self.reaches.first - 1) / Self.reaches.first
+                return answer == .pending ? .overrun : answer
             }
             reach = min(reach < Self.reaches.second ? Self.reaches.second : reachMax, reachMax)
         }

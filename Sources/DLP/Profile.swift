@@ -87,7 +87,12 @@ public final class Profile: Sendable {
     }
 
     /// Sensors the database does not know are none; the configuration has refused them before.
-    public init(_ database: Database, _ attachments: [Attachment], enforcing: Bool, hold: Int) {
+    public convenience init(_ database: Database, _ attachments: [Attachment], enforcing: Bool, hold: Int) {
+        self.init(database, attachments, enforcing: enforcing, hold: hold, anywhere: false)
+    }
+
+    /// `anywhere`: every pattern reads bodies, for files, which have no other contexts.
+    init(_ database: Database, _ attachments: [Attachment], enforcing: Bool, hold: Int, anywhere: Bool) {
         self.database = database
         self.enforcing = enforcing
         self.hold = hold
@@ -108,7 +113,7 @@ public final class Profile: Sendable {
                     if pattern.negated { compiled.unwanted |= bit } else { compiled.wanted |= bit }
                     readers.append(
                         Reader(
-                            expression: pattern.expression, contexts: pattern.contexts,
+                            expression: pattern.expression, contexts: anywhere ? .body : pattern.contexts,
                             both: sensor.direction == .both, negated: pattern.negated, validator: pattern.validator,
                             rule: rules.count, bit: bit, holds: enforcing && action > .alert && !pattern.negated))
                 }
@@ -139,6 +144,7 @@ struct ReadList: Sendable {
     let lengthMin: Int
     /// Bytes kept before the first start that is still open.
     let lookBehind: Int
+    let filter: Prefilter
 
     static let none = ReadList([], [])
 
@@ -146,5 +152,6 @@ struct ReadList: Sendable {
         self.readers = readers
         lengthMin = readers.map { max(all[$0].expression.lengthMin, 1) }.min() ?? Int.max
         lookBehind = readers.map { all[$0].expression.lookBehind }.max() ?? 1
+        filter = Prefilter(readers.map { all[$0].expression })
     }
 }

@@ -24,7 +24,10 @@ struct Search {
     static let workPerByte = 4
 
     /// `settle`: decide by what is at hand, though little has come since the last try.
-    func next(_ reader: Profile.Reader, _ window: Window, _ cursor: inout Cursor, settle: Bool) -> Event {
+    func next(
+        _ reader: Profile.Reader, _ plan: Prefilter.Plan, _ filter: Prefilter, _ window: Window,
+        _ cursor: inout Cursor, settle: Bool
+    ) -> Event {
         let expression = reader.expression
         var at = Int(cursor.next - window.start)
         if cursor.givenUp { at = window.count }
@@ -32,14 +35,13 @@ struct Search {
         cursor.live = false
         cursor.retryAt = 0
         while at < window.count {
-            if expression.startsOnly && window.start + UInt64(at) > 0 {
-                at = window.count
-                break
+            if plan.runs.isEmpty {
+                while at < window.count, !expression.firstBytes.contains(window.base[at]) { at += 1 }
+            } else {
+                at = judge.scratch.masks.candidate(plan, filter, from: at)
             }
-            guard expression.firstBytes.contains(window.base[at]) else {
-                at += 1
-                continue
-            }
+            if expression.startsOnly && window.start + UInt64(at) > 0 { break }
+            if at == window.count { break }
             let allowed = Self.workBase + Self.workPerByte * Int(clamping: window.start + UInt64(at))
             if cursor.work > allowed {
                 cursor.givenUp = true
@@ -47,7 +49,10 @@ struct Search {
                 return .overrun
             }
             let before = cursor.work
-            switch judge.answer(expression, window, at: at, cost: &cursor.work) {
+            var answer = judge.answer(expression, window, at: at, cost: &cursor.work)
+            // Bytes still to come may let the filter refuse this start, and then it must not have been an overrun.
+            if answer == .overrun && !window.ended && window.count - at < plan.length { answer = .pending }
+            switch answer {
             case .none: at += 1
             case .pending:
                 let available = window.count - at

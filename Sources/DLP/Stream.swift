@@ -241,10 +241,13 @@ final class Stream {
         let window = Window(base: owner.scratch.window, count: count, start: windowStart, ended: ended)
         owner.inspected(count - carry.count)
         let search = owner.search
+        owner.scratch.masks.begin(window)
         for at in list.readers.indices {
             let index = list.readers[at]
             searching: while true {
-                switch search.next(owner.reader(index), window, &cursors[at], settle: settle) {
+                switch search.next(
+                    owner.reader(index), list.filter.plans[at], list.filter, window, &cursors[at], settle: settle)
+                {
                 case .exhausted: break searching
                 case .overrun: owner.overrun()
                 case .match(let start, let end): matched(index, window, start, end)
