@@ -16,6 +16,8 @@ enum Reply: Equatable {
 
     /// Links of a chain of CNAMEs that are followed.
     static let chainMax = 16
+    /// Records looked at; each costs a comparison of names for each link.
+    static let recordsMax = 1024
     /// Addresses kept of one answer.
     static let addressesMax = 256
 
@@ -83,7 +85,7 @@ enum Reply: Equatable {
             var found: [IPAddress] = []
             var next: WireName?
             var link = UInt32.max
-            for record in message.answers where message.same(record.name, name) {
+            for record in message.answers.prefix(recordsMax) where message.same(record.name, name) {
                 if record.type == type, let address = message.address(of: record) {
                     link = min(link, record.timeToLive)
                     if found.count < addressesMax { found.append(address) }

@@ -20,6 +20,7 @@ final class Hub: Sendable {
     let log: Log
     private let ownAddresses: Set<IPAddress>
     private let listeners: [Endpoint]
+    private let clients = Mutex<[IPAddress: Int]>([:])
     private let numbers = Mutex(Numbers())
     private let whenDrained = Mutex<(@Sendable () -> Void)?>(nil)
 
@@ -50,6 +51,24 @@ final class Hub: Sendable {
             if listener.address == endpoint.address || isAny && ownAddresses.contains(endpoint.address) { return true }
         }
         return false
+    }
+
+    // MARK: Clients
+
+    /// Counts one more connection of a client, unless it has `most` on all loops together.
+    func admit(_ client: IPAddress, most: Int) -> Bool {
+        clients.withLock { clients in
+            let count = clients[client, default: 0]
+            guard count < most else { return false }
+            clients[client] = count + 1
+            return true
+        }
+    }
+
+    func leave(_ client: IPAddress) {
+        clients.withLock { clients in
+            if let count = clients[client] { clients[client] = count > 1 ? count - 1 : nil }
+        }
     }
 
     // MARK: Numbers

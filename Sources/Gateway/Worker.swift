@@ -37,7 +37,6 @@ final class Worker {
     private var sparePipes: [PipeLoan] = []
     private var slotWaiters: [Token] = []
     private var holdWaiters: [Token] = []
-    private var perClient: [IPAddress: Int] = [:]
     private(set) var sessions = 0
     private var flushDue = Ticks.never
 
@@ -80,21 +79,19 @@ final class Worker {
 
     // MARK: Sessions
 
-    /// Whether a client may have one more connection.
+    /// Counts one more connection of a client, if it may have one; `hub.leave` when it is over.
     func admits(_ client: IPAddress) -> Bool {
-        sessions < limits.connections && perClient[client, default: 0] < limits.connectionsPerClient
+        sessions < limits.connections && hub.admit(client, most: limits.connectionsPerClient)
     }
 
     func opened(_ session: Session) {
         sessions += 1
-        perClient[session.client.address, default: 0] += 1
         counters.opened(.client)
     }
 
     func closed(_ session: Session) {
         sessions -= 1
-        let address = session.client.address
-        if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+        hub.leave(session.client.address)
         counters.closed(.client)
         tunnels[session.token] = nil
         loop.remove(session)

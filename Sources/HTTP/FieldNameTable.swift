@@ -11,7 +11,9 @@ struct FieldNameTable: @unchecked Sendable {
     private let multiplier: UInt32
     /// 256 slots: the name in each, or `other`.
     private let slots: UnsafeMutablePointer<FieldName>
-    /// 64 names: two vectors for each, in lower case and padded with zeros; all zeros for `other`.
+    /// 64 names: the length of each.
+    private let lengths: UnsafeMutablePointer<UInt8>
+    /// 64 names: two vectors for each, in lower case and padded with zeros.
     private let texts: UnsafeMutablePointer<SIMD16<UInt8>>
     /// As `texts`: bit 5 where there is a letter, which may come in either case.
     private let cases: UnsafeMutablePointer<SIMD16<UInt8>>
@@ -22,6 +24,8 @@ struct FieldNameTable: @unchecked Sendable {
 
     private init() {
         slots = .allocate(capacity: 256)
+        lengths = .allocate(capacity: 64)
+        lengths.initialize(repeating: 0, count: 64)
         texts = .allocate(capacity: 128)
         texts.initialize(repeating: SIMD16(), count: 128)
         cases = .allocate(capacity: 128)
@@ -32,6 +36,7 @@ struct FieldNameTable: @unchecked Sendable {
         for name in FieldName.allCases where name != .other {
             let text = name.text
             precondition(text.utf8CodeUnitCount < FieldNameTable.reach, "a known field name is under 32 bytes")
+            lengths[Int(name.rawValue)] = UInt8(text.utf8CodeUnitCount)
             for index in 0..<text.utf8CodeUnitCount {
                 let byte = text.utf8Start[index]
                 texts[Int(name.rawValue) * 2 + index / 16][index % 16] = byte
@@ -72,14 +77,15 @@ struct FieldNameTable: @unchecked Sendable {
     @inline(__always)
     func find(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ length: Int) -> FieldName {
         let name = slots[Int(FieldNameTable.slot(bytes, at, length, multiplier))]
-        // Longer or shorter than the known name, and a zero meets a letter.
         let known = Int(name.rawValue) &* 2
-        guard equal(bytes, at, min(length, 16), known), length <= 16 || equal(bytes, at &+ 16, length &- 16, known &+ 1)
+        // Without the lengths a name with NULs behind it would be the name.
+        guard Int(lengths[Int(name.rawValue)]) == length, equal(bytes, at, min(length, 16), known),
+            length <= 16 || equal(bytes, at &+ 16, length &- 16, known &+ 1)
         else { return .other }
         return name
     }
 
-    /// Whether the first `length` bytes at `at` are the vector `known`, and all of it. What is no letter must be equal.
+    /// Whether the first `length` bytes at `at` are those of the vector `known`. What is no letter must be equal.
     @inline(__always)
     private func equal(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ length: Int, _ known: Int) -> Bool {
         let text = bytes.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)

@@ -107,6 +107,17 @@ struct DetectorTests {
         Case([0x30, 0x0c, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0], .application(.ldap)),
         Case([0x30, 0x84, 0, 0, 0, 0x0c, 2, 1, 1, 0x77, 7], .application(.ldap)),
         Case([0x30, 0x0c, 4, 9, 1, 0x60], .unknown),
+        // Protocols without a name here, some of which begin much like one that has: SMB, RDP, SQL Server, Oracle,
+        // RTMP, BitTorrent, X11, Java RMI.
+        Case([0, 0, 0, 0x45, 0xff] + Array("SMBr".utf8), .unknown),
+        Case([0, 0, 0, 0x45, 0xfe] + Array("SMB@".utf8), .unknown),
+        Case([3, 0, 0, 0x13, 0x0e, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0], .unknown),
+        Case([0x12, 1, 0, 0x2f, 0, 0, 1, 0, 0, 0, 0x1a, 0], .unknown),
+        Case([0, 0x3a, 0, 0, 1, 0, 0, 0, 1, 0x3a, 1, 0x2c, 0, 0, 0x20, 0], .unknown),
+        Case([3] + Array(repeating: 0, count: 20), .unknown),
+        Case([19] + Array("BitTorrent protocol".utf8), .unknown),
+        Case([0x6c, 0, 0x0b, 0, 0, 0, 0x12, 0, 0x10, 0, 0, 0], .unknown),
+        Case([0x4a, 0x52, 0x4d, 0x49, 0, 2, 0x4b], .unknown),
         Case([0xff, 1, 2, 3], .unknown), Case([0, 0, 0, 0, 0], .unknown), Case([0x16, 2, 0, 9], .unknown),
         Case([0x16, 3, 1, 0, 0], .malformedTLS), Case([0x16, 3, 1, 0, 4, 2], .malformedTLS),
     ]

@@ -120,7 +120,9 @@ extension Session {
             exchange.note(.inwardAddress)
         }
         if worker.isOwnListener(dial) { exchange.note(.gatewayLoop) }
-        if tunnel != nil {
+        if exchange.head.method == .connect {
+            decideConnect(exchange)
+        } else if tunnel != nil {
             decideTunnel(exchange)
         } else {
             readHead(exchange)
@@ -150,7 +152,7 @@ extension Session {
         exchange.noteInspection()
         if exchange.decision.action == .deny { return refuseDenied(exchange) }
         exchange.requestBody = BodyReader(exchange.head.framing, limits: limits)
-        guard exchange.head.framing != .none else {
+        guard exchange.head.framing.hasContent else {
             exchange.inspection.finish()
             exchange.noteInspection()
             if exchange.decision.action == .deny { return refuseDenied(exchange) }
@@ -183,15 +185,19 @@ extension Session {
     /// The name has no address that we could dial: nothing is sent anywhere.
     private func unresolvable(_ exchange: Exchange, _ answer: Answer) {
         exchange.decide()
-        if exchange.decision.action == .deny || tunnel != nil {
-            return tunnel != nil ? refuseTunnel(exchange) : refuseDenied(exchange)
-        }
+        if tunnel != nil { return refuseTunnel(exchange) }
+        if exchange.decision.action == .deny { return refuseDenied(exchange) }
         if case .failed(let why) = answer.outcome {
             refuse(exchange, status: 502, "The name could not be looked up: \(why)")
         } else {
             refuse(exchange, status: 502, "The name has no address")
         }
     }
+}
+
+extension Framing {
+    /// Whether a body follows that is more than nothing.
+    var hasContent: Bool { self != .none && self != .length(0) }
 }
 
 extension RequestHead {

@@ -31,7 +31,7 @@ extension Session {
         dropOrigin(reset: exchange.isSent && !exchange.requestEnded)
         if exchange.isAnswering { return cut(exchange) }
         exchange.status = status
-        let unread = !exchange.requestEnded && exchange.head.framing != .none
+        let unread = !exchange.requestEnded && exchange.head.framing.hasContent
         if unread || clientEnded { isLast = true }
         worker.outbox.removeAll()
         Writer.problem(
