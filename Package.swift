@@ -69,8 +69,10 @@ let package = Package(
     ]
 )
 
-// A fuzz target links only with `--sanitize=fuzzer`, so it is there only when asked for:
-//     WEIR_FUZZ=1 swift build --product FuzzDNS -c release --disable-dead-strip --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz
+// A fuzz target links only with `--sanitize=fuzzer`, so it is there only when asked for. The compiler takes the last
+// `-sanitize` alone, and the linker's dead strip drops the coverage counters:
+//     WEIR_FUZZ=1 swift build -c release --disable-dead-strip --sanitize=fuzzer -Xswiftc -sanitize=fuzzer,address \
+//         --scratch-path .build/fuzz --product FuzzDNS
 if Context.environment["WEIR_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
