@@ -33,11 +33,13 @@ asan:
 tsan:
 	swift test --disable-xctest --sanitize=thread --scratch-path .build/tsan
 
-# CODEC=FuzzHTTP1 runs one target; its corpus grows in .build/corpus.
+# CODEC=HTTP1 fuzzes one of Tests/Fuzz; its corpus grows in .build/corpus.
 fuzz:
-	WEIR_FUZZ=1 swift build -c release --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --product $(CODEC)
+	WEIR_FUZZ=1 swift build -c release --disable-dead-strip --scratch-path .build/fuzz --sanitize=fuzzer \
+		--sanitize=address --product Fuzz$(CODEC)
 	mkdir -p .build/corpus/$(CODEC)
-	SWIFT_BACKTRACE=enable=no .build/fuzz/release/$(CODEC) -max_total_time=$(SECONDS) -timeout=5 .build/corpus/$(CODEC)
+	SWIFT_BACKTRACE=enable=no .build/fuzz/release/Fuzz$(CODEC) -max_total_time=$(SECONDS) -timeout=5 \
+		.build/corpus/$(CODEC) Tests/Fuzz/$(CODEC)/corpus
 
 cover:
 	swift test --disable-xctest --enable-code-coverage

@@ -37,7 +37,7 @@ let package = Package(
 
         module("Bytes", []),
         module("OS", ["Bytes", "CLinux"]),
-        module("Loop", ["Bytes", "OS"]),
+        module("Loop", ["Bytes", "CLinux", "OS"]),
         module("TLS", ["Bytes"]),
         module("HTTP", ["Bytes"]),
         module("DNS", ["Bytes"]),
@@ -54,12 +54,13 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Gateway", "Config", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Bytes", "OS", "Policy", "DLP", "Record", "Config", "Gateway",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
 
         tests("BytesTests", ["Bytes"]),
-        tests("LoopTests", ["Loop", "OS"]),
+        tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),
         tests("TLSTests", ["TLS"]),
@@ -71,11 +72,20 @@ let package = Package(
     ]
 )
 
-// Fuzz targets bring no `main`, which a plain build could not link. They are built with
-// `WEIR_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --product Fuzz…`.
+// A fuzz target links only with `--sanitize=fuzzer`, so it is there only when asked for. The compiler takes the last
+// `-sanitize` alone, and the linker's dead strip drops the coverage counters:
+//     WEIR_FUZZ=1 swift build -c release --disable-dead-strip --sanitize=fuzzer -Xswiftc -sanitize=fuzzer,address \
+//         --scratch-path .build/fuzz --product FuzzDNS
 if Context.environment["WEIR_FUZZ"] != nil {
-    package.targets.append(
+    func fuzz(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = ["corpus"]) -> Target {
         .executableTarget(
-            name: "FuzzHTTP1", dependencies: ["HTTP"], path: "Tests/Fuzz/HTTP1", exclude: ["corpus", "dictionary"],
-            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])]))
+            name: "Fuzz\(name)", dependencies: dependencies, path: "Tests/Fuzz/\(name)", exclude: exclude,
+            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])])
+    }
+    package.targets += [
+        fuzz("HTTP1", ["HTTP"], exclude: ["corpus", "dictionary"]),
+        fuzz("DNS", ["Bytes", "DNS"]),
+        fuzz("ClientHello", ["TLS", "Gateway"]),
+        fuzz("DLP", ["Bytes", "DLP"]),
+    ]
 }

@@ -17,6 +17,8 @@ struct Document {
     var renamed: [String: String] = [:]
 
     static func parse(_ text: String, file: String) throws(ConfigError) -> Document {
+        // A mark of byte order, as some editors write it, is no part of the text.
+        let text = text.unicodeScalars.first == "\u{feff}" ? String(text.unicodeScalars.dropFirst()) : text
         if mayHoldAliases(text) {
             // Yams hashes keys to find repetitions, and an alias in a key could make that walk as large as 9^10 nodes.
             let disarmed = try compose(withoutAliases(text), file)

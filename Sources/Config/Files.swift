@@ -78,5 +78,14 @@ enum Files {
         Failure(reason: "\(shown(path)): \(reason)")
     }
 
+    /// Why the directory that a pattern looks in cannot be listed; one that is not there has nothing in it.
+    static func unlistable(_ pattern: String) -> String? {
+        let place = directory(of: pattern)
+        guard isPattern(pattern), !isPattern(place), access(place, R_OK | X_OK) != 0, errno != ENOENT else {
+            return nil
+        }
+        return failure(place, reason()).reason
+    }
+
     static func reason(_ number: CInt = errno) -> String { String(cString: strerror(number)) }
 }

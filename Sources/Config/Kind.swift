@@ -48,11 +48,6 @@ struct Kind<T> {
             read: { Fields.read($0, body) })
     }
 
-    /// The same value, made into something else.
-    func map<U>(_ change: @escaping (T) -> U) -> Kind<U> {
-        Kind<U>(schema: schema, blank: { change(blank()) }, read: { read($0).map(change) })
-    }
-
     /// The same value with its place.
     var placed: Kind<Placed<T>> {
         Kind<Placed<T>>(

@@ -132,9 +132,6 @@ extension Limits {
                     field.key, .time(range), default: limits[keyPath: path], field.about)
             }
         }
-        if limits.matchBytes > limits.holdTotal {
-            fields.fail("match_bytes", "expected at most hold_total, \(Units.size(limits.holdTotal))")
-        }
         return limits
     }
 }

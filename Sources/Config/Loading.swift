@@ -46,14 +46,15 @@ struct Main {
     var settings: Settings
     var parts: Parts
     var includes: [Placed<String>]
-    var listenerPlaces: [Place]
 
     static func read(_ fields: Fields) -> Main {
         let listeners = fields.optional(
             "listeners", .list(Kind.section(ListenerSettings.read).placed), default: [],
             "Doors that clients come in by.")
         let state = fields.section("state", "What survives a restart.", StateSettings.read)
-        let defaults = fields.section("defaults", "What services have that do not say otherwise.", DefaultSettings.read)
+        let (defaults, hold) = fields.section("defaults", "What services have that do not say otherwise.") {
+            (DefaultSettings.read($0), $0.place(of: "hold"))
+        }
         var settings = Settings(
             admin: fields.section("admin", "Health, metrics and control.") {
                 AdminSettings.read($0, state: state.directory)
@@ -61,7 +62,8 @@ struct Main {
             tls: fields.section("tls", "Decryption.") { TLSSettings.read($0, state: state.directory) },
             state: state, records: fields.section("records", "Session records.", RecordSettings.read),
             files: [fields.place.file],
-            places: SettingsPlaces(workers: fields.place(of: "workers"), doors: fields.place(of: "listeners")))
+            places: SettingsPlaces(
+                workers: fields.place(of: "workers"), hold: hold, doors: fields.place(of: "listeners")))
         settings.listeners = listeners.map(\.value)
         settings.places.listeners = listeners.map(\.place)
         settings.capture = fields.optional("capture", .section(CaptureSettings.read), "What weir nft sends here.")
@@ -78,9 +80,7 @@ struct Main {
             "include", .list(Kind.text.placed), default: [],
             "Files with more services, identity and sensors; patterns such as services.d/*.yaml.")
         settings.includes = includes.map { Files.resolve($0.value, beside: fields.place.file) }
-        return Main(
-            settings: settings, parts: Parts.read(fields, defaults), includes: includes,
-            listenerPlaces: listeners.map(\.place))
+        return Main(settings: settings, parts: Parts.read(fields, defaults), includes: includes)
     }
 }
 
@@ -102,6 +102,9 @@ private struct Merge {
 
     mutating func include(_ pattern: Placed<String>) {
         let path = Files.resolve(pattern.value, beside: pattern.place.file)
+        if let reason = Files.unlistable(path) {
+            errors.append(ConfigError(pattern.place, "include: expected a readable directory, found \(reason)"))
+        }
         for file in Files.included(path) where !settings.files.contains(file) {
             guard settings.files.count < Merge.filesMax else {
                 errors.append(ConfigError(pattern.place, "include: expected at most \(Merge.filesMax) files"))
@@ -136,6 +139,7 @@ private struct Merge {
     }
 
     mutating func finish() -> Result<Settings, ConfigErrors> {
+        refuseHolds()
         let listeners = zip(settings.listeners, settings.places.listeners)
         refuseRepeats("listener", listeners.map { ($0.name, $1) })
         refuseRepeats("address", listeners.map { ($0.address.port == 0 ? "" : $0.address.description, $1) })
@@ -151,7 +155,33 @@ private struct Merge {
         settings.places.identities = parts.identities.map(\.places)
         settings.sensors = parts.sensors.map(\.spec)
         settings.places.sensors = parts.sensors.map(\.places)
-        return errors.isEmpty ? .success(settings) : .failure(ConfigErrors(errors))
+        if errors.isEmpty { return .success(settings) }
+        return .failure(ConfigErrors(errors + laterErrors))
+    }
+
+    /// What compiling the sensors would show once these errors are mended, told with them: not where something is
+    /// wrong already, and nothing of sensors that are missed where some could not be read. Of the policy nothing is
+    /// left to show.
+    private var laterErrors: [ConfigError] {
+        let sensors = zip(settings.sensors, settings.places.sensors)
+        let hollow = sensors.flatMap { zip($0.rules, $1.rules).filter(\.0.patterns.isEmpty).map(\.1.name) }
+        let places = Set(errors.map(\.place) + hollow)
+        let lacksSensors = errors.contains { error in
+            ["sensors:", "include:", "not YAML:"].contains { error.message.hasPrefix($0) }
+        }
+        let source = SensorSource(settings)
+        let found = source.compile(fingerprintKey: []).errors + (lacksSensors ? [] : source.unknown)
+        return found.filter { !places.contains($0.place) }
+    }
+
+    /// A body that is to be held must fit.
+    private mutating func refuseHolds() {
+        let (most, defaults) = (settings.limits.holdTotal, settings.defaults.hold)
+        let services = parts.services.filter { $0.hold != defaults }.map { ($0.hold, $0.place) }
+        for (hold, place) in [(defaults, settings.places.hold)] + services where hold > most {
+            let message = "expected at most limits.hold_total, \(Units.size(most)), found \(Units.size(hold))"
+            errors.append(ConfigError(place, "hold: \(message)"))
+        }
     }
 
     private mutating func refuseRepeats(_ what: String, _ named: [(name: String, place: Place)]) {

@@ -12,8 +12,7 @@ struct PolicySource {
         func defaults(_ name: String, _ place: Place) -> ServiceSettings {
             ServiceSettings(name: name, defaults: settings.defaults, place: place)
         }
-        let top = Place(file: settings.files.first ?? "", line: 1, column: 1)
-        let unknown = settings.services.first { $0.name == Service.unknown } ?? defaults(Service.unknown, top)
+        let unknown = settings.services.first { $0.name == Service.unknown } ?? defaults(Service.unknown, settings.top)
         var services = [unknown] + settings.services.filter { $0.name != Service.unknown }
         written = services.count
         var names = Set(services.map(\.name))
@@ -44,6 +43,11 @@ struct PolicySource {
         case .address(let identity, let address): settings.places.identities[identity].addresses[address]
         }
     }
+}
+
+extension Settings {
+    /// Where that is said to stand which nobody wrote.
+    var top: Place { Place(file: files.first ?? "", line: 1, column: 1) }
 }
 
 extension ServiceSettings {

@@ -18,7 +18,7 @@ struct Parts {
             },
             sensors: fields.optional(
                 "sensors", .list(.section(SensorSpec.read)), default: [],
-                "Sensors beside the built-in ones; one of the same name takes the place of a built-in one."))
+                "Sensors beside the built-in ones, under names of their own."))
     }
 }
 
@@ -91,13 +91,13 @@ extension SensorRuleSpec {
             "patterns", .list(.section(PatternSpec.read), atLeast: 1), "All of these must hold in one exchange.")
         return (
             SensorRuleSpec(name: name, patterns: patterns.map(\.spec)),
-            .init(name: fields.place(of: "name"), patterns: patterns.map(\.places))
+            .init(name: fields.place(of: "name"), patterns: patterns.map(\.place))
         )
     }
 }
 
 extension PatternSpec {
-    static func read(_ fields: Fields) -> (spec: PatternSpec, places: SettingsPlaces.PatternPlaces) {
+    static func read(_ fields: Fields) -> (spec: PatternSpec, place: Place) {
         let contexts = fields.optional(
             "context", .list(.context, atLeast: 1), default: [.url, .header, .body],
             "Where it reads; packet: all bytes of a stream that is not HTTP.")
@@ -105,8 +105,9 @@ extension PatternSpec {
             regex: fields.required("regex", .text, "A regular expression (PCRE2)."),
             contexts: Contexts(contexts),
             negated: fields.optional("negated", .bool, default: false, "Whether it must not match."),
-            validator: fields.optional("validator", .name, "A check of what matched, such as luhn."))
-        return (spec, .init(regex: fields.place(of: "regex"), validator: fields.place(of: "validator")))
+            validator: fields.optional(
+                "validator", .words(Validator.names.map { ($0, $0) }), "A check of what matched beyond its shape."))
+        return (spec, fields.place(of: "regex"))
     }
 }
 

@@ -38,6 +38,8 @@ public struct Settings: Sendable {
 /// Where the parts of a `Settings` stand, in the order of its lists.
 public struct SettingsPlaces: Sendable {
     public var workers: Place
+    /// Of the default.
+    public var hold: Place
     /// Where `listeners` stands, for what concerns none of them.
     public var doors: Place
     public var listeners: [Place] = []
@@ -56,12 +58,8 @@ public struct SettingsPlaces: Sendable {
 
     public struct RulePlaces: Sendable {
         public var name: Place
-        public var patterns: [PatternPlaces]
-    }
-
-    public struct PatternPlaces: Sendable {
-        public var regex: Place
-        public var validator: Place
+        /// Of the expressions.
+        public var patterns: [Place]
     }
 }
 

@@ -48,4 +48,14 @@ struct Inquiry {
     var deadline: Ticks {
         askings.reduce(ends) { $1.finding == nil ? min($0, $1.retryAt) : $0 }
     }
+
+    /// Once one question has addresses, the other gets a short time only.
+    mutating func hurry(by end: Ticks, retryAt: Ticks) {
+        let hasAddresses = askings.contains {
+            if case .addresses = $0.finding { true } else { false }
+        }
+        guard hasAddresses, end < ends else { return }
+        ends = end
+        for half in askings.indices { askings[half].retryAt = min(askings[half].retryAt, retryAt) }
+    }
 }

@@ -98,8 +98,8 @@ public struct ResourceRecord: Equatable, Sendable {
         self.name = name
         self.type = RecordType(rawValue: type)
         self.recordClass = recordClass
-        // RFC 2181 section 8: a time to live with its top bit set is zero.
-        self.timeToLive = timeToLive < 1 << 31 ? timeToLive : 0
+        // RFC 2181 section 8: a time to live with its top bit set is zero. EDNS keeps other things there.
+        self.timeToLive = timeToLive < 1 << 31 || type == RecordType.opt.rawValue ? timeToLive : 0
         data = at + 10..<at + 10 + Int(length)
     }
 }

@@ -16,6 +16,8 @@ enum Reply: Equatable {
 
     /// Links of a chain of CNAMEs that are followed.
     static let chainMax = 16
+    /// Records looked at; each costs a comparison of names for each link.
+    static let recordsMax = 1024
     /// Addresses kept of one answer.
     static let addressesMax = 256
 
@@ -61,6 +63,11 @@ enum Reply: Equatable {
         guard let message = try? Message(bytes), let question = message.question else {
             return .refused("the server's answer is malformed")
         }
+        // The upper bits of a code that has them are in the OPT record (RFC 6891 section 6.1.3).
+        if let upper = message.additionals.first(where: { $0.type == .opt }).map({ $0.timeToLive >> 24 }), upper != 0 {
+            return .refused(
+                "the server answered with code \(upper << 4 | UInt32(message.header.responseCode.rawValue))")
+        }
         switch message.header.responseCode {
         case .noError: return .found(addresses(message, of: question.name, type: type))
         case .noSuchName: return .found(.noSuchName(ttl: denialTime(message)))
@@ -78,7 +85,7 @@ enum Reply: Equatable {
             var found: [IPAddress] = []
             var next: WireName?
             var link = UInt32.max
-            for record in message.answers where message.same(record.name, name) {
+            for record in message.answers.prefix(recordsMax) where message.same(record.name, name) {
                 if record.type == type, let address = message.address(of: record) {
                     link = min(link, record.timeToLive)
                     if found.count < addressesMax { found.append(address) }

@@ -34,6 +34,8 @@ public struct ResolverCore {
     static let retransmission = Milliseconds.seconds(1)
     /// What the second half of a lookup gets when the first has addresses: servers exist that never answer for AAAA.
     static let halfGrace = Milliseconds(500)
+    /// And when it is asked again, in case a datagram was lost.
+    static let halfRetry = Milliseconds(200)
 
     private let servers: [Endpoint]
     private let hosts: HostsFile
@@ -167,12 +169,15 @@ extension ResolverCore {
 extension ResolverCore {
     private mutating func askNextServer(_ inquiry: inout Inquiry, _ half: Int, now: Ticks) {
         let asking = inquiry.askings[half]
+        guard asking.attemptsMade < ResolverCore.attemptsMax else {
+            inquiry.askings[half].retryAt = .never
+            return
+        }
         let server = (asking.firstServer + asking.serversAsked) % servers.count
         // Letters in random case only on the first round: a server that does not repeat them is still understood.
         ask(server, &inquiry, half, edns: true, mixed: asking.serversAsked < servers.count, overTCP: false)
         inquiry.askings[half].serversAsked += 1
-        inquiry.askings[half].retryAt =
-            inquiry.askings[half].attemptsMade < ResolverCore.attemptsMax ? now + ResolverCore.retransmission : .never
+        inquiry.askings[half].retryAt = now + ResolverCore.retransmission
     }
 
     private mutating func ask(
@@ -264,10 +269,7 @@ extension ResolverCore {
     private mutating func conclude(_ inquiry: Inquiry, now: Ticks) {
         var inquiry = inquiry
         guard let v4 = inquiry.askings[0].finding, let v6 = inquiry.askings[1].finding else {
-            let hasAddresses = inquiry.askings.contains {
-                if case .addresses = $0.finding { true } else { false }
-            }
-            if hasAddresses { inquiry.ends = min(inquiry.ends, now + ResolverCore.halfGrace) }
+            inquiry.hurry(by: now + ResolverCore.halfGrace, retryAt: now + ResolverCore.halfRetry)
             deadline = min(deadline, inquiry.deadline)
             inquiries[inquiry.name] = inquiry
             return

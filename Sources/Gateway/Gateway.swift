@@ -109,6 +109,7 @@ public final class Gateway {
         } catch {
             throw StartError(description: "admin socket \(settings.admin.socket): \(error)")
         }
+        for warning in snapshot.warnings { log.warning("\(warning)") }
         let names = settings.listeners.map { "\($0.name) \($0.intercept.rawValue) \($0.address)" }
         log.info("weir \(version): \(count) workers, \(descriptors) descriptors, \(names.joined(separator: ", "))")
     }
@@ -132,6 +133,7 @@ public final class Gateway {
             hub.learned.setPerService(fresh.settings.limits.learnedPerService)
             for worker in workers { worker.post { $0.adopt(fresh) } }
             watcher?.follow(fresh.settings)
+            for warning in fresh.warnings { log.warning("\(warning)") }
             log.info("configuration \(fresh.generation) is in force")
         case .failure(let errors):
             pendingErrors = errors.errors
@@ -191,6 +193,7 @@ extension RecordWriter.Settings {
         self.init(directory: settings.directory)
         rotateBytes = settings.rotate
         keep = settings.keep
+        queueBytes = settings.queue
         flush = settings.flush
         onOverload = settings.onOverload == .drop ? .drop : .wait
     }

@@ -5,7 +5,6 @@ import Loop
 import OS
 import Policy
 import Record
-import Synchronization
 
 /// What all loops share: nothing that changes on the path of a byte.
 ///
@@ -20,8 +19,9 @@ final class Hub: Sendable {
     let log: Log
     private let ownAddresses: Set<IPAddress>
     private let listeners: [Endpoint]
-    private let numbers = Mutex(Numbers())
-    private let whenDrained = Mutex<(@Sendable () -> Void)?>(nil)
+    private let clients = Guarded<[IPAddress: Int]>([:])
+    private let numbers = Guarded(Numbers())
+    private let whenDrained = Guarded<(@Sendable () -> Void)?>(nil)
 
     /// Names of services and sensors by the number that the metrics know them by; a number is never used again.
     private struct Numbers {
@@ -50,6 +50,24 @@ final class Hub: Sendable {
             if listener.address == endpoint.address || isAny && ownAddresses.contains(endpoint.address) { return true }
         }
         return false
+    }
+
+    // MARK: Clients
+
+    /// Counts one more connection of a client, unless it has `most` on all loops together.
+    func admit(_ client: IPAddress, most: Int) -> Bool {
+        clients.withLock { clients in
+            let count = clients[client, default: 0]
+            guard count < most else { return false }
+            clients[client] = count + 1
+            return true
+        }
+    }
+
+    func leave(_ client: IPAddress) {
+        clients.withLock { clients in
+            if let count = clients[client] { clients[client] = count > 1 ? count - 1 : nil }
+        }
     }
 
     // MARK: Numbers

@@ -68,16 +68,29 @@ final class Listener: Handler {
             worker.countRefusedConnection(from: peer, at: context)
             return true
         }
-        guard let target = target(of: accepted.socket, peer) else { return false }
-        do throws(Errno) { try accepted.socket.setNoDelay() } catch { return false }
-        let number = accepted.socket.number
-        let session = Session(
-            accepted.socket, from: peer, to: target, listener: context, worker: worker,
-            identity: worker.snapshot.policy.identify(peer.address))
-        do throws(Errno) { try worker.loop.add(session, descriptor: number) } catch { return false }
+        guard let session = session(consume accepted) else {
+            worker.hub.leave(peer.address)
+            return false
+        }
         worker.opened(session)
         session.begin()
         return true
+    }
+
+    private func session(_ accepted: consuming Socket.Accepted) -> Session? {
+        let peer = accepted.peer
+        guard let target = target(of: accepted.socket, peer) else { return nil }
+        do throws(Errno) {
+            try accepted.socket.setNoDelay()
+            let number = accepted.socket.number
+            let session = Session(
+                accepted.socket, from: peer, to: target, listener: context, worker: worker,
+                identity: worker.snapshot.policy.identify(peer.address))
+            try worker.loop.add(session, descriptor: number)
+            return session
+        } catch {
+            return nil
+        }
     }
 
     /// Where the client was going: TPROXY leaves it in the socket's own address, redirect in conntrack's memory.

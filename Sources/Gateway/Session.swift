@@ -53,6 +53,8 @@ final class Session: OriginUser {
     let client: Endpoint
     private(set) var identity: Identity
     private var generation: UInt64
+    /// The host of a CONNECT request that is being judged.
+    var tunnelHost: Host?
     /// When the first bytes began to be waited for.
     var detectFrom: Ticks
     /// Of `transport.bytesRead`: how far a refused client is read on.
@@ -154,7 +156,7 @@ final class Session: OriginUser {
 
     /// What only flows is judged again by its destination under each new configuration, and cut if now denied.
     func judgeAgain(under snapshot: Snapshot) {
-        guard let exchange, phase == .tunnel || phase == .exchange && exchange.isAnswering else { return }
+        guard let exchange, phase == .tunnel || phase == .exchange && exchange.isStreaming else { return }
         exchange.judge(snapshot.policy, snapshot.policy.identify(client.address))
         guard exchange.decision.action == .deny else { return }
         if tunnel != nil { refuseTunnel(exchange) } else { cut(exchange) }

@@ -31,13 +31,13 @@ final class Worker {
     var tunnels: [Token: Session] = [:]
     private(set) var heldBytes = 0
     private(set) var isDraining = false
+    private var hasDrained = false
 
     private var listeners: [Listener] = []
     private var spareExchanges: [Exchange] = []
     private var sparePipes: [PipeLoan] = []
     private var slotWaiters: [Token] = []
     private var holdWaiters: [Token] = []
-    private var perClient: [IPAddress: Int] = [:]
     private(set) var sessions = 0
     private var flushDue = Ticks.never
 
@@ -80,25 +80,23 @@ final class Worker {
 
     // MARK: Sessions
 
-    /// Whether a client may have one more connection.
+    /// Counts one more connection of a client, if it may have one; `hub.leave` when it is over.
     func admits(_ client: IPAddress) -> Bool {
-        sessions < limits.connections && perClient[client, default: 0] < limits.connectionsPerClient
+        sessions < limits.connections && hub.admit(client, most: limits.connectionsPerClient)
     }
 
     func opened(_ session: Session) {
         sessions += 1
-        perClient[session.client.address, default: 0] += 1
         counters.opened(.client)
     }
 
     func closed(_ session: Session) {
         sessions -= 1
-        let address = session.client.address
-        if let count = perClient[address] { perClient[address] = count > 1 ? count - 1 : nil }
+        hub.leave(session.client.address)
         counters.closed(.client)
         tunnels[session.token] = nil
         loop.remove(session)
-        if isDraining, sessions == 0 { hub.drained() }
+        tellDrained()
     }
 
     private func wake(_ token: Token) { (loop.handler(token) as? Session)?.wake() }
@@ -177,7 +175,14 @@ final class Worker {
         listeners.removeAll()
         pool.retire()
         loop.forEachHandler { ($0 as? Session)?.drain() }
-        if sessions == 0 { hub.drained() }
+        tellDrained()
+    }
+
+    /// Once: the last session of a draining worker has closed.
+    private func tellDrained() {
+        guard isDraining, sessions == 0, !hasDrained else { return }
+        hasDrained = true
+        hub.drained()
     }
 
     /// The loop has stopped: what is still open leaves its records.

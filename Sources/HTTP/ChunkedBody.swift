@@ -31,8 +31,11 @@ public struct ChunkedBody: Sendable {
     private var line = 0
     /// Framing beyond what chunks of this size need; pays for chunk extensions and tiny chunks.
     private var excess = 0
+    /// The token being read is the name of an extension, so that `=` may follow.
+    private var isName = false
     private var rejection: Rejection?
-    private let limits: Limits
+    private let trailerBytesMax: Int
+    private let trailerFieldsMax: Int
 
     /// Each chunk earns this much framing and twice its size; what goes beyond adds up to at most `excessMax`, so that
     /// long extensions on tiny chunks cannot make us read a hundred bytes for one of content (CVE-2023-39326).
@@ -41,7 +44,11 @@ public struct ChunkedBody: Sendable {
     /// A size of 16 hexadecimal digits fills 64 bits.
     private static let digitsMax = 16
 
-    public init(limits: Limits) { self.limits = limits }
+    /// A trailer section is bounded as a head is.
+    public init(limits: Limits) {
+        trailerBytesMax = limits.headBytes
+        trailerFieldsMax = limits.headFields
+    }
 
     /// Feeds the bytes of the connection that were not consumed yet.
     public mutating func step(_ bytes: UnsafeRawBufferPointer) -> Step {
@@ -64,7 +71,8 @@ public struct ChunkedBody: Sendable {
             case .trailer:
                 let lf = Octet.firstLF(bytes, at..<bytes.count)
                 let end = lf.map { $0 + 1 } ?? bytes.count
-                switch trailers.add(UnsafeRawBufferPointer(rebasing: bytes[at..<end]), limits: limits) {
+                let part = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
+                switch trailers.add(part, bytesMax: trailerBytesMax, fieldsMax: trailerFieldsMax) {
                 case .incomplete: at = end
                 case .reject(let rejection): return refuse(rejection)
                 case .end:
@@ -137,9 +145,6 @@ public struct ChunkedBody: Sendable {
         }
         return nil
     }
-
-    /// The token being read is a name, so that `=` may follow.
-    private var isName = false
 
     private mutating func afterElement(_ byte: UInt8, _ expected: StaticString) -> Rejection? {
         switch byte {

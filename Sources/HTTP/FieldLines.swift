@@ -21,13 +21,14 @@ struct FieldLines: Sendable {
     private(set) var host: Authority?
     private(set) var upgrade: Range<Int>?
     private(set) var expectsContinue = false
-    private var firstConnection: Int?
+    /// The first Connection field that says more than `keep-alive`.
+    var firstConnection: Int?
     /// Connection options (RFC 9110 section 7.6.1).
-    private(set) var closes = false
-    private(set) var keepsAlive = false
-    private(set) var upgrades = false
+    var closes = false
+    var keepsAlive = false
+    var upgrades = false
     /// Known names that Connection nominates; the others are marked in the field itself.
-    private(set) var nominated = FieldNames()
+    var nominated = FieldNames()
 
     /// Whether nothing can have changed since the last attempt: no line has ended since.
     @inline(__always)
@@ -39,7 +40,7 @@ struct FieldLines: Sendable {
 
     /// Takes the lines in `at..<end` of the same growing bytes as before. `end` is at most `limits.headBytes`.
     mutating func take(
-        _ bytes: UnsafeRawBufferPointer, end: Int, into fields: inout ContiguousArray<Field>, limits: Limits
+        _ bytes: UnsafeRawBufferPointer, end: Int, into fields: inout ContiguousArray<Field>, max: Int
     ) -> Step {
         if mustWait(bytes, end: end) { return .incomplete }
         let table = FieldNameTable.shared
@@ -54,24 +55,31 @@ struct FieldLines: Sendable {
                 return lineWithoutName(bytes, start: start, stop: colon, end: end)
             }
             var value = colon &+ 1
-            while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value &+= 1 }
+            var isCanonical = value &+ 1 < end && bytes[value] == Octet.space && bytes[value &+ 1] > Octet.space
+            if isCanonical {
+                value &+= 1
+            } else {
+                while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value &+= 1 }
+            }
             let stop = Octet.firstControl(bytes, value, end)
             guard stop &+ 1 < end, bytes[stop] == Octet.cr, bytes[stop &+ 1] == Octet.lf else {
                 return lineWithoutEnd(bytes, stop: stop, end: end)
             }
             var valueEnd = stop
-            while valueEnd > value, bytes[valueEnd &- 1] == Octet.space || bytes[valueEnd &- 1] == Octet.tab {
+            // The byte before is at least the colon.
+            while bytes[valueEnd &- 1] <= Octet.space, valueEnd > value {
                 valueEnd &-= 1
+                isCanonical = false
             }
             var field = Field(id: id, name: start..<colon, value: value..<valueEnd)
-            field.isCanonical = valueEnd == stop && value == colon &+ 2 && bytes[colon &+ 1] == Octet.space
+            field.isCanonical = isCanonical
             if id.rawValue &- 1 < FieldName.lastActive.rawValue,
                 let rejection = note(&field, bytes, index: fields.count)
             {
                 return .reject(rejection)
             }
             seen.formUnion(FieldNames(id))
-            guard fields.count < limits.headFields else { return .reject(.flood("fewer fields in a head")) }
+            guard fields.count < max else { return .reject(.flood("fewer fields in a head")) }
             fields.append(field)
             at = stop &+ 2
         }
@@ -98,11 +106,17 @@ struct FieldLines: Sendable {
                 let id = table.find(bytes, start, length)
                 if id != .other { return (id, start &+ length) }
             }
-            return (.other, Octet.span(bytes, range, of: Octet.token))
+            return (.other, Octet.tokenEnd(bytes, start, range.upperBound))
         }
-        let stop = Octet.span(bytes, range, of: Octet.token)
+        return nameNearEnd(bytes, range)
+    }
+
+    /// As `name`, where the table has no room to look.
+    @inline(never)
+    private static func nameNearEnd(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> (FieldName, Int) {
+        let stop = Octet.tokenEnd(bytes, range.lowerBound, range.upperBound)
         guard stop < range.upperBound, bytes[stop] == Octet.colon else { return (.other, stop) }
-        return (FieldName(bytes, start..<stop), stop)
+        return (FieldName(bytes, range.lowerBound..<stop), stop)
     }
 
     /// What is wrong with a line that has no `name:`.
@@ -166,7 +180,12 @@ struct FieldLines: Sendable {
             guard Octet.matches(bytes, field.value, "chunked") else { return FieldLines.refusal(bytes, field.value) }
             isChunked = true
             if !Octet.equal(bytes, field.value, "chunked") { field.isCanonical = false }
-        case .connection: firstConnection = firstConnection ?? index
+        case .connection:
+            if Octet.isKeepAlive(bytes, field.value) {
+                keepsAlive = true
+            } else {
+                firstConnection = firstConnection ?? index
+            }
         case .upgrade:
             // Several lines are a list; one protocol is all that an exchange can change to.
             upgrade = seen.has(.upgrade) ? 0..<0 : field.value
@@ -215,70 +234,5 @@ struct FieldLines: Sendable {
             return .ambiguous("chunked as the last transfer coding")
         }
         return Rejection(status: 501, threat: .requestSmuggling, message: "chunked as the only transfer coding")
-    }
-
-    // MARK: - Connection
-
-    /// More options than this in the Connection fields of a head mean no good.
-    static let connectionOptionsMax = 64
-
-    /// Losing one of these on the way would change the message or who it is for.
-    private static let kept = FieldNames(
-        .host, .contentLength, .transferEncoding, .contentEncoding, .contentType, .contentRange, .expect,
-        .authorization, .cookie, .setCookie, .location, .range, .cacheControl)
-
-    /// Reads the Connection fields, once the head is whole.
-    mutating func settleConnection(_ bytes: UnsafeRawBufferPointer, _ fields: inout ContiguousArray<Field>)
-        -> Rejection?
-    {
-        guard let firstConnection else { return nil }
-        var options = 0
-        for index in firstConnection..<fields.count where fields[index].id == .connection {
-            var rest = fields[index].value
-            while let option = Octet.element(bytes, &rest) {
-                options += 1
-                guard options <= FieldLines.connectionOptionsMax else { return .flood("fewer Connection options") }
-                if Octet.matches(bytes, option, "keep-alive") {
-                    keepsAlive = true
-                    continue
-                }
-                if Octet.matches(bytes, option, "close") {
-                    closes = true
-                    continue
-                }
-                let name = FieldName(bytes, option)
-                switch name {
-                case .upgrade: upgrades = true
-                case .other:
-                    for other in fields.indices
-                    where fields[other].id == .other && Octet.matches(bytes, fields[other].name, option) {
-                        fields[other].isNominated = true
-                    }
-                default:
-                    if FieldLines.kept.has(name) {
-                        return .ambiguous("no field in Connection that is meant for the other end")
-                    }
-                    nominated.formUnion(FieldNames(name))
-                }
-            }
-        }
-        return nil
-    }
-
-    /// The protocol to change to: one, named by Connection, and not HTTP/2, which would switch the parser off
-    /// (RFC 9113 section 3.1 has retired it).
-    func agreedUpgrade(_ bytes: UnsafeRawBufferPointer) -> Range<Int>? {
-        guard upgrades, let upgrade, !upgrade.isEmpty else { return nil }
-        var rest = upgrade
-        while let name = Octet.element(bytes, &rest) {
-            let version = (name.lowerBound..<name.upperBound).first { bytes[$0] == UInt8(ascii: "/") }
-            let bare = name.lowerBound..<(version ?? name.upperBound)
-            if Octet.matches(bytes, bare, "h2c") || Octet.matches(bytes, bare, "h2")
-                || Octet.matches(bytes, bare, "http")
-            {
-                return nil
-            }
-        }
-        return upgrade
     }
 }

@@ -1,22 +1,24 @@
-/// Finds a `FieldName` by its bytes in any letter case: one multiplication, one slot, one comparison by words.
+/// Finds a `FieldName` by its bytes in any letter case: one multiplication, one slot, one comparison of vectors.
 ///
 /// The key is the length with the first, middle and last byte; the multiplier that gives each name a slot of its own
 /// is searched when the table is made, so that adding a name needs no other change.
 ///
 /// The tables are allocated once and never freed: an `InlineArray` in a global would be copied at each look-up.
 struct FieldNameTable: @unchecked Sendable {
-    /// The longest known name in words of eight bytes.
-    static let words = 4
-    /// Bytes that must be readable from the start of a name given to `find`.
-    static let reach = 8 * words
+    /// Bytes that must be readable from the start of a name given to `find`: two vectors.
+    static let reach = 32
 
     private let multiplier: UInt32
     /// 256 slots: the name in each, or `other`.
     private let slots: UnsafeMutablePointer<FieldName>
     /// 64 names: the length of each.
     private let lengths: UnsafeMutablePointer<UInt8>
-    /// 64 names: four words for each, in lower case and padded with zeros.
-    private let texts: UnsafeMutablePointer<UInt64>
+    /// 64 names: two vectors for each, in lower case and padded with zeros.
+    private let texts: UnsafeMutablePointer<SIMD16<UInt8>>
+    /// As `texts`: bit 5 where there is a letter, which may come in either case.
+    private let cases: UnsafeMutablePointer<SIMD16<UInt8>>
+    /// Ones, then zeros: sixteen bytes from `16 - n` keep the first n of a vector.
+    private let keeps: UnsafeMutableRawPointer
 
     static let shared = FieldNameTable()
 
@@ -24,15 +26,21 @@ struct FieldNameTable: @unchecked Sendable {
         slots = .allocate(capacity: 256)
         lengths = .allocate(capacity: 64)
         lengths.initialize(repeating: 0, count: 64)
-        texts = .allocate(capacity: 64 * FieldNameTable.words)
-        texts.initialize(repeating: 0, count: 64 * FieldNameTable.words)
+        texts = .allocate(capacity: 128)
+        texts.initialize(repeating: SIMD16(), count: 128)
+        cases = .allocate(capacity: 128)
+        cases.initialize(repeating: SIMD16(), count: 128)
+        keeps = .allocate(byteCount: 32, alignment: 16)
+        keeps.storeBytes(of: SIMD16(repeating: 0xff), as: SIMD16<UInt8>.self)
+        keeps.storeBytes(of: SIMD16(), toByteOffset: 16, as: SIMD16<UInt8>.self)
         for name in FieldName.allCases where name != .other {
             let text = name.text
             precondition(text.utf8CodeUnitCount < FieldNameTable.reach, "a known field name is under 32 bytes")
             lengths[Int(name.rawValue)] = UInt8(text.utf8CodeUnitCount)
             for index in 0..<text.utf8CodeUnitCount {
-                let byte = UInt64(text.utf8Start[index])
-                texts[Int(name.rawValue) * FieldNameTable.words + index / 8] |= byte << UInt64(index % 8 * 8)
+                let byte = text.utf8Start[index]
+                texts[Int(name.rawValue) * 2 + index / 16][index % 16] = byte
+                if byte & 0x40 != 0 { cases[Int(name.rawValue) * 2 + index / 16][index % 16] = 0x20 }
             }
         }
         var multiplier: UInt32 = 0x9e37_79b1
@@ -64,26 +72,25 @@ struct FieldNameTable: @unchecked Sendable {
         return UInt8(truncatingIfNeeded: hash &>> 24)
     }
 
-    /// The name of `length` bytes, at least one, at `at`.
-    // Bounds: the caller has `reach` readable bytes from `at`, and `length` is at most `reach`.
+    /// The name of `length` bytes at `at`.
+    // Bounds: the caller has `reach` readable bytes from `at`, and `length` is 1..<reach.
     @inline(__always)
     func find(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ length: Int) -> FieldName {
         let name = slots[Int(FieldNameTable.slot(bytes, at, length, multiplier))]
-        guard Int(lengths[Int(name.rawValue)]) == length else { return .other }
-        var (offset, text) = (0, Int(name.rawValue) &* FieldNameTable.words)
-        while offset &+ 8 < length {
-            guard FieldNameTable.equal(Octet.load(bytes, at &+ offset), texts[text]) else { return .other }
-            offset &+= 8
-            text &+= 1
-        }
-        let kept = UInt64.max &>> UInt64(truncatingIfNeeded: 64 &- 8 &* (length &- offset))
-        return FieldNameTable.equal(Octet.load(bytes, at &+ offset) & kept, texts[text]) ? name : .other
+        let known = Int(name.rawValue) &* 2
+        // Without the lengths a name with NULs behind it would be the name.
+        guard Int(lengths[Int(name.rawValue)]) == length, equal(bytes, at, min(length, 16), known),
+            length <= 16 || equal(bytes, at &+ 16, length &- 16, known &+ 1)
+        else { return .other }
+        return name
     }
 
-    /// A letter may come in either case: its bit 5 is set before comparing. What is no letter must be equal.
+    /// Whether the first `length` bytes at `at` are those of the vector `known`. What is no letter must be equal.
     @inline(__always)
-    private static func equal(_ word: UInt64, _ known: UInt64) -> Bool {
-        word | (known & 0x4040_4040_4040_4040) &>> 1 == known
+    private func equal(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ length: Int, _ known: Int) -> Bool {
+        let text = bytes.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)
+        let keep = keeps.loadUnaligned(fromByteOffset: 16 &- length, as: SIMD16<UInt8>.self)
+        return Octet.isEmpty(((text | cases[known]) & keep) .!= texts[known])
     }
 }
 
@@ -94,7 +101,7 @@ extension FieldName {
             self = .other
             return
         }
-        // Copied, so that the table may read whole words.
+        // Copied, so that the table may read whole vectors.
         var padded = InlineArray<4, UInt64>(repeating: 0)
         var span = padded.mutableSpan
         self = span.withUnsafeMutableBytes { room in

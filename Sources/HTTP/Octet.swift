@@ -55,7 +55,10 @@ enum Octet {
                 let text = bytes.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)
                 let found = first(text .< all(0x20) .| text .== all(0x7f))
                 at &+= found
-                if found < 16 { break }
+                if found < 16 {
+                    if bytes[at] != tab { return at }
+                    at &+= 1
+                }
             }
             while at < end, bytes[at] >= 0x20, bytes[at] != 0x7f { at &+= 1 }
             guard at < end, bytes[at] == tab else { return at }
@@ -85,12 +88,35 @@ enum Octet {
     @inline(__always)
     static func all(_ byte: UInt8) -> SIMD16<UInt8> { SIMD16(repeating: byte) }
 
+    /// The first byte in `start..<end` that is not of a token; `end` when all are. Quick while names are letters, digits
+    /// and hyphens.
+    // Bounds: sixteen bytes are loaded only where sixteen are left.
+    @inline(never)
+    static func tokenEnd(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Int {
+        var at = start
+        while at &+ 16 <= end {
+            let text = bytes.loadUnaligned(fromByteOffset: at, as: SIMD16<UInt8>.self)
+            let isLetter = (text | all(0x20)) &- all(UInt8(ascii: "a")) .< all(26)
+            let isOther = text &- all(UInt8(ascii: "0")) .< all(10) .| text .== all(UInt8(ascii: "-"))
+            let found = first(.!(isLetter .| isOther))
+            at &+= found
+            if found < 16 { break }
+        }
+        return at < end && bytes[at] == colon ? at : span(bytes, at..<end, of: token)
+    }
+
     /// The first lane that is set; 16 when none is.
     @inline(__always)
     static func first(_ lanes: SIMDMask<SIMD16<Int8>>) -> Int {
         let words = unsafeBitCast(lanes, to: SIMD2<UInt64>.self)
         if words[0] != 0 { return words[0].trailingZeroBitCount / 8 }
         return 8 &+ words[1].trailingZeroBitCount / 8
+    }
+
+    @inline(__always)
+    static func isEmpty(_ lanes: SIMDMask<SIMD16<Int8>>) -> Bool {
+        let words = unsafeBitCast(lanes, to: SIMD2<UInt64>.self)
+        return words[0] | words[1] == 0
     }
 
     /// Eight bytes, the first in the lowest place.
@@ -132,6 +158,17 @@ enum Octet {
 
     @inline(__always) static func lowered(_ byte: UInt8) -> UInt8 {
         byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
+    }
+
+    /// Whether the range, which holds no control, is `keep-alive` in any letter case: what most Connection fields say.
+    @inline(__always)
+    static func isKeepAlive(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
+        guard range.count == 10 else { return false }
+        let head = bytes.loadUnaligned(fromByteOffset: range.lowerBound, as: UInt64.self)
+        let tail = bytes.loadUnaligned(fromByteOffset: range.lowerBound &+ 8, as: UInt16.self)
+        // "keep-ali" and "ve" in little-endian order. Without controls only letter case shares a byte but for bit 5.
+        return UInt64(littleEndian: head) | 0x2020_2020_2020_2020 == 0x696c_612d_7065_656b
+            && UInt16(littleEndian: tail) | 0x2020 == 0x6576
     }
 
     /// The range without spaces and tabs at its ends.

@@ -9,7 +9,8 @@ extension RequestHead {
         methodRange = line.lowerBound..<methodEnd
         method = Method(bytes, methodRange)
 
-        let targetEnd = Octet.targetEnd(bytes, methodEnd + 1, line.upperBound)
+        // The CR at the latest ends the target: the scan may look beyond the line, and so by whole vectors.
+        let targetEnd = Octet.targetEnd(bytes, methodEnd + 1, bytes.count)
         guard targetEnd > methodEnd + 1 else { return .malformed("a request target after one space") }
         guard targetEnd < line.upperBound else {
             return .malformed("a version after the target: HTTP/0.9 is not spoken")

@@ -72,7 +72,7 @@ public struct ResponseHead: Sendable {
         case .start, .refused: break
         case .settled: return .head(length: length)
         case .fields:
-            switch lines.take(bytes, end: end, into: &fields, limits: limits) {
+            switch lines.take(bytes, end: end, into: &fields, max: limits.headFields) {
             case .incomplete: return waiting(bytes, limits)
             case .reject(let rejection): return refuse(rejection)
             case .end(let length):

@@ -22,13 +22,13 @@ public struct Trailers: Sendable {
     enum Step { case incomplete, end, reject(Rejection) }
 
     /// Adds up to one line; `bytes` ends where the line does, or before.
-    mutating func add(_ part: UnsafeRawBufferPointer, limits: Limits) -> Step {
-        guard bytes.count + part.count <= limits.headBytes else {
+    mutating func add(_ part: UnsafeRawBufferPointer, bytesMax: Int, fieldsMax: Int) -> Step {
+        guard bytes.count + part.count <= bytesMax else {
             return .reject(.flood("a smaller trailer section"))
         }
         bytes.append(contentsOf: part)
         guard part.last == Octet.lf else { return .incomplete }
-        let step = bytes.withUnsafeBytes { lines.take($0, end: $0.count, into: &fields, limits: limits) }
+        let step = bytes.withUnsafeBytes { lines.take($0, end: $0.count, into: &fields, max: fieldsMax) }
         switch step {
         case .reject(let rejection): return .reject(rejection)
         case .incomplete:

@@ -6,7 +6,7 @@ import Bytes
 /// end here, and the framing is said anew.
 public enum Writer {
     public struct RequestOptions: Sendable {
-        /// Expect: 100-continue goes on; otherwise the gateway has answered it.
+        /// Expect goes on where `RequestHead.expectsContinue` is set; otherwise the gateway has answered it.
         public var keepsExpect = true
         /// The exchange may change protocol: Upgrade goes on where `RequestHead.upgrade` has a value.
         public var keepsUpgrade = true
@@ -40,6 +40,7 @@ public enum Writer {
         _ head: borrowing RequestHead, from bytes: UnsafeRawBufferPointer, options: RequestOptions = RequestOptions(),
         into buffer: inout Buffer
     ) {
+        precondition(head.length > 0 && head.length <= bytes.count, "a head is written from what it was parsed from")
         // Never more than the head took, a space more for each field, the authority, and the lines of our own.
         let room = head.length + head.fields.count + head.authority.count + 256 + (options.via?.utf8CodeUnitCount ?? 0)
         var pen = Pen(buffer.writable(room))
@@ -64,7 +65,7 @@ public enum Writer {
         }
         pen.put("\r\n")
         var dropped = hopByHop.union(head.lines.nominated).union(FieldNames(.host))
-        if !options.keepsExpect { dropped.formUnion(FieldNames(.expect)) }
+        if !(options.keepsExpect && head.expectsContinue) { dropped.formUnion(FieldNames(.expect)) }
         let upgrades = options.keepsUpgrade && head.upgrade != nil
         if !upgrades { dropped.formUnion(FieldNames(.upgrade)) }
         pen.put(head.fields, from: bytes, without: dropped)
@@ -81,6 +82,7 @@ public enum Writer {
         _ head: borrowing ResponseHead, from bytes: UnsafeRawBufferPointer,
         options: ResponseOptions = ResponseOptions(), into buffer: inout Buffer
     ) -> Framing {
+        precondition(head.length > 0 && head.length <= bytes.count, "a head is written from what it was parsed from")
         let isOld = options.minorVersion == 0
         let framing = isOld && head.framing == .chunked ? .untilClose : head.framing
         let room = head.length + head.fields.count + 256 + (options.via?.utf8CodeUnitCount ?? 0)

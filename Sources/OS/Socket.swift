@@ -2,6 +2,9 @@ import Bytes
 import CLinux
 import Glibc
 
+/// IP_BIND_ADDRESS_NO_PORT (ip(7)), which glibc's netinet/in.h leaves out.
+private let bindAddressNoPort: Int32 = 24
+
 /// A non-blocking socket. Each call is the system call of that name; closing is `deinit`.
 public struct Socket: ~Copyable, Sendable {
     public let descriptor: FileDescriptor
@@ -132,7 +135,7 @@ public struct Socket: ~Copyable, Sendable {
 
     /// Lets `bind` leave the port to `connect` (ip(7)), so that a client's address is not short of ports.
     public borrowing func setBindWithoutPort() throws(Errno) {
-        try set(Int32(IPPROTO_IP), 24 /* IP_BIND_ADDRESS_NO_PORT */, 1)
+        try set(Int32(IPPROTO_IP), bindAddressNoPort, 1)
     }
 
     public borrowing func setNoDelay() throws(Errno) { try set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }

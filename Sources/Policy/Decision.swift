@@ -11,8 +11,12 @@ import Bytes
 /// | Monitor  | allow   | alert        | alert  | alert        | alert         | alert       |
 /// | Protect  | allow   | deny         | deny   | alert        | redact        | deny        |
 public struct Decision: Sendable {
+    private enum Standing: UInt8 { case covered, denied, uncovered }
+
     public let mode: Mode
-    public let cover: Cover
+    /// The rule that covers the exchange, to allow or to deny.
+    public let rule: RuleID?
+    private let standing: Standing
     /// The weightiest threat noted: one that is refused in every mode before one that follows the mode, else the first.
     public private(set) var threat: Threat?
     /// The strictest action that a sensor asked for.
@@ -24,7 +28,11 @@ public struct Decision: Sendable {
     public init(mode: Mode, uninspectable: Action, cover: Cover) {
         self.mode = mode
         self.uninspectable = uninspectable
-        self.cover = cover
+        switch cover {
+        case .allowed(let rule), .learned(let rule): (standing, self.rule) = (.covered, rule)
+        case .denied(let rule): (standing, self.rule) = (.denied, rule)
+        case .uncovered: (standing, self.rule) = (.uncovered, nil)
+        }
     }
 
     public init(service: Service, cover: Cover) {
@@ -64,16 +72,8 @@ public struct Decision: Sendable {
         return action > .allow ? reason(for: action, in: mode) : reason(for: would, in: .protect)
     }
 
-    /// The rule that covers the exchange, to allow or to deny.
-    public var rule: RuleID? {
-        switch cover {
-        case .allowed(let rule), .denied(let rule), .learned(let rule): rule
-        case .uncovered: nil
-        }
-    }
-
     /// Whether a rule may be learned from this exchange once the upstream has answered.
-    public var mayLearn: Bool { mode == .discover && cover == .uncovered && threat == nil }
+    public var mayLearn: Bool { mode == .discover && standing == .uncovered && threat == nil }
 
     private func strictest(in mode: Mode) -> Action {
         max(max(forThreat(in: mode), forCover(in: mode)), max(forFinding(in: mode), forUninspected(in: mode)))
@@ -82,15 +82,15 @@ public struct Decision: Sendable {
     private func reason(for action: Action, in mode: Mode) -> Reason? {
         if action == .allow { return nil }
         if forThreat(in: mode) == action { return .threat }
-        if forCover(in: mode) == action { return cover == .uncovered ? .violation : .rule }
+        if forCover(in: mode) == action { return standing == .uncovered ? .violation : .rule }
         return forFinding(in: mode) == action ? .finding : nil
     }
 
     // MARK: - The table, one fact at a time
 
     private func forCover(in mode: Mode) -> Action {
-        switch (cover, mode) {
-        case (.allowed, _), (.learned, _), (.uncovered, .discover): .allow
+        switch (standing, mode) {
+        case (.covered, _), (.uncovered, .discover): .allow
         case (.denied, .discover), (.denied, .monitor), (.uncovered, .monitor): .alert
         case (.denied, .protect), (.uncovered, .protect): .deny
         }

@@ -23,9 +23,7 @@ enum Hashing {
     }
 
     static func name(_ name: DomainName, seed: UInt64) -> UInt64 {
-        var running = seed
-        for index in name.bytes.indices.reversed() { running = step(running, name.bytes[index]) }
-        return running
+        name.bytes.withUnsafeBufferPointer { $0.reversed().reduce(seed, step) }
     }
 
     @inline(__always)

@@ -51,39 +51,38 @@ struct NameTable: Sendable {
     func walk(_ scope: Int, _ name: DomainName, _ visit: (UInt32) -> Void) -> Int {
         let depth = depths[scope]
         if depth < 0 { return 0 }
-        let bytes = name.bytes
         let exact = UInt32(truncatingIfNeeded: scope) << 1
-        var running: UInt64 = 0
-        var probes = 0
-        var at = bytes.count - 1
-        while at >= 0 {
-            let byte = bytes[at]
-            if byte == UInt8(ascii: "."), probes < depth {
-                if let value = find(running, exact | 1, bytes, from: at + 1) { visit(value) }
-                probes += 1
+        return name.bytes.withUnsafeBufferPointer { bytes in
+            var running: UInt64 = 0
+            var probes = 0
+            // Bounds: `at` runs from the last index to the first.
+            for at in stride(from: bytes.count - 1, through: 0, by: -1) {
+                let byte = bytes[at]
+                if byte == UInt8(ascii: "."), probes < depth {
+                    if let value = find(running, exact | 1, bytes, from: at + 1) { visit(value) }
+                    probes += 1
+                }
+                running = Hashing.step(running, byte)
             }
-            running = Hashing.step(running, byte)
-            at -= 1
+            if let value = find(running, exact, bytes, from: 0) { visit(value) }
+            return probes + 1
         }
-        if let value = find(running, exact, bytes, from: 0) { visit(value) }
-        return probes + 1
     }
 
-    @inline(__always)
-    private func find(_ running: UInt64, _ key: UInt32, _ bytes: ContiguousArray<UInt8>, from start: Int) -> UInt32? {
+    private func find(_ running: UInt64, _ key: UInt32, _ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> UInt32?
+    {
         let hash = Hashing.finish(running, UInt64(key))
         var at = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while true {
             let slot = slots[at]
             if slot.count == 0 { return nil }
-            if slot.hash == hash, slot.key == key, isName(slot, bytes, from: start) { return slot.value }
+            if slot.hash == hash, slot.key == key, isName(slot, bytes[start...]) { return slot.value }
             at = (at + 1) & (slots.count - 1)
         }
     }
 
-    private func isName(_ slot: Slot, _ bytes: ContiguousArray<UInt8>, from start: Int) -> Bool {
-        guard Int(slot.count) == bytes.count - start else { return false }
-        for offset in 0..<Int(slot.count) where text[Int(slot.start) + offset] != bytes[start + offset] { return false }
-        return true
+    private func isName(_ slot: Slot, _ name: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        let start = Int(slot.start)
+        return name.elementsEqual(text[start..<start + Int(slot.count)])
     }
 }

@@ -6,8 +6,9 @@ struct FileFailure: Error {
     var errno: Int32
 }
 
-/// The system calls that record files need.
-enum FileCall: String, Sendable, CaseIterable {
+/// The system calls that record files need, and the one that starts their thread.
+enum FileCall: String, Sendable {
+    case startThread = "pthread_create"
     case makeDirectory = "mkdir"
     case open, write, read, status, truncate, rename, sync
 }

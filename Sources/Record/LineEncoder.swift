@@ -2,80 +2,76 @@ import Bytes
 
 /// Writes records as JSON Lines. The order and the names of the fields are an interface: scripts read them.
 ///
-/// Keys are constants with their punctuation, so a line is a run of copies; nothing is allocated but by a record that
-/// must be masked.
+/// Keys are constants with their punctuation, so a line is a run of moves; nothing is allocated, and only what must be
+/// masked is copied.
 struct LineEncoder: ~Copyable {
     private var time = TimeText()
     private var scratch = Buffer()
 
+    /// Keys, numbers, addresses and labels of any one line, of which the longest takes less than half.
+    private static let fixedBytes = 2048
+
     /// Appends the line of a session, its line feed included.
     mutating func append(_ session: borrowing SessionRecord, to line: inout Buffer) {
+        // No closure here and below: it would copy the record with all its references.
+        var out = line.cursor(LineEncoder.bound(session))
         switch session.kind {
-        case .session: line.append("{\"kind\":\"session\",\"id\":\"")
-        case .open: line.append("{\"kind\":\"open\",\"id\":\"")
+        case .session: out.put("{\"kind\":\"session\",\"id\":\"")
+        case .open: out.put("{\"kind\":\"open\",\"id\":\"")
         }
-        appendWho(session, to: &line)
-        if let status = session.status {
-            line.append(",\"status\":")
-            line.append(decimal: UInt64(clamping: status))
+        putWho(session, into: &out)
+        putOutcome(session, into: &out)
+        putVerdict(session, into: &out)
+        out.put(",\"findings\":[")
+        if !session.findings.isEmpty {
+            line.wrote(out.count)
+            appendFindings(session.findings, to: &line)
+            out = line.cursor(LineEncoder.bound(session))
         }
-        line.append(",\"bytes_out\":")
-        line.append(decimal: session.bytesOut)
-        line.append(",\"bytes_in\":")
-        line.append(decimal: session.bytesIn)
-        line.append(",\"bytes_inspected\":")
-        line.append(decimal: session.bytesInspected)
-        line.append(",\"uninspectable\":")
-        if let why = session.uninspectable { line.append(quoted: why) } else { line.append("null") }
-        appendVerdict(session, to: &line)
-        if let threat = session.threat {
-            line.append(",\"threat\":")
-            line.append(quoted: threat.rawValue)
+        out.put("]")
+        if session.findings.count > SessionRecord.findingsMax {
+            out.put(",\"findings_omitted\":")
+            out.put(decimal: UInt64(session.findings.count - SessionRecord.findingsMax))
         }
-        line.append(",\"findings\":[")
-        let written = min(session.findings.count, SessionRecord.findingsMax)
-        for index in 0..<written {
-            if index > 0 { line.append(UInt8(ascii: ",")) }
-            append(session.findings[index], to: &line)
-        }
-        line.append(UInt8(ascii: "]"))
-        appendOmitted(session.findings.count - written, to: &line)
-        line.append(",\"bytes_before_verdict\":")
-        line.append(decimal: session.bytesBeforeVerdict)
-        line.append(",\"listener\":")
-        line.append(quoted: session.listener)
-        line.append("}\n")
+        out.put(",\"bytes_before_verdict\":")
+        out.put(decimal: session.bytesBeforeVerdict)
+        putEnd(session, into: &out)
+        line.wrote(out.count)
     }
 
     /// Appends one line for the threat, one for the violation and one for each finding; answers how many.
     mutating func appendEvents(of session: borrowing SessionRecord, to line: inout Buffer) -> Int {
         var lines = 0
-        if let threat = session.threat {
-            line.append("{\"kind\":\"threat\",\"id\":\"")
-            appendWho(session, to: &line)
-            appendVerdict(session, to: &line)
-            line.append(",\"threat\":")
-            line.append(quoted: threat.rawValue)
-            appendEnd(session, to: &line)
+        if session.threat != nil {
+            appendEvent("{\"kind\":\"threat\",\"id\":\"", session, nil, to: &line)
             lines += 1
         }
         if session.isViolation {
-            line.append("{\"kind\":\"violation\",\"id\":\"")
-            appendWho(session, to: &line)
-            appendVerdict(session, to: &line)
-            appendEnd(session, to: &line)
+            appendEvent("{\"kind\":\"violation\",\"id\":\"", session, nil, to: &line)
             lines += 1
         }
         for index in 0..<min(session.findings.count, SessionRecord.findingsMax) {
-            line.append("{\"kind\":\"finding\",\"id\":\"")
-            appendWho(session, to: &line)
-            appendVerdict(session, to: &line)
-            line.append(",\"finding\":")
-            append(session.findings[index], to: &line)
-            appendEnd(session, to: &line)
+            appendEvent("{\"kind\":\"finding\",\"id\":\"", session, session.findings[index], to: &line)
             lines += 1
         }
         return lines
+    }
+
+    private mutating func appendEvent(
+        _ start: StaticString, _ session: borrowing SessionRecord, _ finding: FindingRecord?, to line: inout Buffer
+    ) {
+        var out = line.cursor(LineEncoder.bound(session))
+        out.put(start)
+        putWho(session, into: &out)
+        putVerdict(session, into: &out)
+        if let finding {
+            line.wrote(out.count)
+            line.append(",\"finding\":")
+            LineEncoder.append(finding, to: &line)
+            out = line.cursor(LineEncoder.bound(session))
+        }
+        putEnd(session, into: &out)
+        line.wrote(out.count)
     }
 
     /// Appends an event of the gateway itself: learning has stopped, records were dropped.
@@ -88,11 +84,13 @@ struct LineEncoder: ~Copyable {
         if let id {
             line.append(",\"id\":\"")
             line.append(id)
-            line.append(UInt8(ascii: "\""))
+            line.append("\"")
         }
         line.append(",\"time\":\"")
-        time.append(microseconds: microseconds, to: &line)
-        line.append(UInt8(ascii: "\""))
+        var out = line.cursor(TimeText.count)
+        time.put(microseconds: microseconds, into: &out)
+        line.wrote(out.count)
+        line.append("\"")
         if let service {
             line.append(",\"service\":")
             line.append(quoted: service)
@@ -110,75 +108,158 @@ struct LineEncoder: ~Copyable {
 
     // MARK: Parts
 
+    /// No line of this session without its findings is longer.
+    private static func bound(_ session: borrowing SessionRecord) -> Int {
+        var strings = session.service.utf8.count + session.listener.utf8.count
+        strings += (session.pod?.utf8.count ?? 0) + (session.rule?.utf8.count ?? 0)
+        strings += session.uninspectable?.utf8CodeUnitCount ?? 0
+        strings += min(session.method?.count ?? 0, SessionRecord.methodBytesMax)
+        strings += min(session.host?.count ?? 0, SessionRecord.hostBytesMax)
+        strings += min(session.path?.count ?? 0, SessionRecord.pathBytesMax)
+        strings += session.fqdn?.bytes.count ?? 0
+        return fixedBytes + LineCursor.bound(quoted: strings)
+    }
+
     /// From the id to the path: what sessions and events have in common.
-    private mutating func appendWho(_ session: borrowing SessionRecord, to line: inout Buffer) {
-        line.append(session.id)
-        line.append("\",\"time\":\"")
-        time.append(microseconds: session.startMicroseconds, to: &line)
-        line.append("\",\"duration_us\":")
-        line.append(decimal: UInt64(clamping: session.durationMicroseconds))
-        line.append(",\"service\":")
-        line.append(quoted: session.service)
+    private mutating func putWho(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+        out.put(session.id)
+        out.put("\",\"time\":\"")
+        time.put(microseconds: session.startMicroseconds, into: &out)
+        out.put("\",\"duration_us\":")
+        out.put(decimal: UInt64(clamping: session.durationMicroseconds))
+        out.put(",\"service\":")
+        out.put(quoted: session.service)
         if let pod = session.pod {
-            line.append(",\"pod\":")
-            line.append(quoted: pod)
+            out.put(",\"pod\":")
+            out.put(quoted: pod)
         }
-        line.append(",\"mode\":")
-        line.append(quoted: session.mode.label)
-        line.append(",\"client\":")
-        line.append(quoted: session.client)
+        out.put(",\"mode\":")
+        out.put(quoted: session.mode.label)
+        out.put(",\"client\":")
+        put(session.client, into: &out)
         if let destination = session.destination {
-            line.append(",\"destination\":")
-            line.append(quoted: destination)
+            out.put(",\"destination\":")
+            put(destination, into: &out)
         }
         if let dialed = session.dialed, dialed != session.destination {
-            line.append(",\"dialed\":")
-            line.append(quoted: dialed)
+            out.put(",\"dialed\":")
+            put(dialed, into: &out)
         }
+        putName(session, into: &out)
+        out.put(",\"application\":")
+        out.put(quoted: session.application.label)
+        putRequest(session, into: &out)
+    }
+
+    private mutating func putName(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         if let fqdn = session.fqdn {
-            line.append(",\"fqdn\":")
-            fqdn.bytes.withUnsafeBytes { append($0, masked: session.maskedFQDN, to: &line) }
+            out.put(",\"fqdn\":")
+            fqdn.bytes.withUnsafeBytes { put($0, masked: session.maskedFQDN, into: &out) }
         }
         if let namedBy = session.namedBy {
-            line.append(",\"named_by\":")
-            line.append(quoted: namedBy.label)
+            out.put(",\"named_by\":")
+            out.put(quoted: namedBy.label)
         }
-        line.append(",\"application\":")
-        line.append(quoted: session.application.label)
-        appendRequest(session, to: &line)
     }
 
-    private mutating func appendRequest(_ session: borrowing SessionRecord, to line: inout Buffer) {
+    private mutating func putRequest(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         if let method = session.method {
-            line.append(",\"method\":")
-            line.append(quoted: method.cut(SessionRecord.methodBytesMax))
+            out.put(",\"method\":")
+            out.put(quoted: method.cut(SessionRecord.methodBytesMax))
         }
         if let host = session.host {
-            line.append(",\"host\":")
-            append(host.cut(SessionRecord.hostBytesMax), masked: session.maskedHost, to: &line)
+            out.put(",\"host\":")
+            put(host.cut(SessionRecord.hostBytesMax), masked: session.maskedHost, into: &out)
         }
         if let path = session.path {
-            line.append(",\"path\":")
+            out.put(",\"path\":")
             // The query may be the secret: only what precedes it is recorded.
-            let bare = path.upTo(UInt8(ascii: "?")).cut(SessionRecord.pathBytesMax)
-            append(bare, masked: session.maskedPath, to: &line)
+            put(path.cut(SessionRecord.pathBytesMax).upTo(UInt8(ascii: "?")), masked: session.maskedPath, into: &out)
         }
     }
 
-    private func appendVerdict(_ session: borrowing SessionRecord, to line: inout Buffer) {
-        line.append(",\"action\":")
-        line.append(quoted: session.action.label)
-        line.append(",\"would\":")
-        line.append(quoted: session.would.label)
-        line.append(",\"rule\":")
-        if let rule = session.rule { line.append(quoted: rule) } else { line.append("null") }
+    private func putOutcome(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+        if let status = session.status {
+            out.put(",\"status\":")
+            out.put(decimal: UInt64(clamping: status))
+        }
+        out.put(",\"bytes_out\":")
+        out.put(decimal: session.bytesOut)
+        out.put(",\"bytes_in\":")
+        out.put(decimal: session.bytesIn)
+        out.put(",\"bytes_inspected\":")
+        out.put(decimal: session.bytesInspected)
+        if let why = session.uninspectable {
+            out.put(",\"uninspectable\":")
+            out.put(quoted: why)
+        } else {
+            out.put(",\"uninspectable\":null")
+        }
+    }
+
+    private func putVerdict(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+        out.put(",\"action\":")
+        out.put(quoted: session.action.label)
+        out.put(",\"would\":")
+        out.put(quoted: session.would.label)
+        if let rule = session.rule {
+            out.put(",\"rule\":")
+            out.put(quoted: rule)
+        } else {
+            out.put(",\"rule\":null")
+        }
         if let reason = session.reason {
-            line.append(",\"reason\":")
-            line.append(quoted: reason.label)
+            out.put(",\"reason\":")
+            out.put(quoted: reason.label)
+        }
+        if let threat = session.threat {
+            out.put(",\"threat\":")
+            out.put(quoted: threat.rawValue)
         }
     }
 
-    private func append(_ finding: FindingRecord, to line: inout Buffer) {
+    private func putEnd(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+        out.put(",\"listener\":")
+        out.put(quoted: session.listener)
+        out.put("}\n")
+    }
+
+    private mutating func put(_ endpoint: Endpoint, into out: inout LineCursor) {
+        out.put("\"")
+        if endpoint.address.isV4 {
+            out.put(v4: endpoint.address.v4Bits, port: endpoint.port)
+        } else {
+            scratch.removeAll()
+            scratch.append(endpoint)
+            out.put(scratch.readable)
+        }
+        out.put("\"")
+    }
+
+    private mutating func put(_ bytes: UnsafeRawBufferPointer, masked: [Range<Int>], into out: inout LineCursor) {
+        if masked.isEmpty {
+            out.put(quoted: bytes)
+            return
+        }
+        scratch.removeAll()
+        scratch.append(bytes)
+        let copy = scratch.mutableReadable
+        for range in masked {
+            for index in range.clamped(to: 0..<copy.count) { copy[index] = UInt8(ascii: "*") }
+        }
+        out.put(quoted: scratch.readable)
+    }
+
+    // MARK: Findings
+
+    private func appendFindings(_ findings: [FindingRecord], to line: inout Buffer) {
+        for (index, finding) in findings.prefix(SessionRecord.findingsMax).enumerated() {
+            if index > 0 { line.append(UInt8(ascii: ",")) }
+            LineEncoder.append(finding, to: &line)
+        }
+    }
+
+    private static func append(_ finding: FindingRecord, to line: inout Buffer) {
         line.append("{\"sensor\":")
         line.append(quoted: finding.sensor)
         line.append(",\"rule\":")
@@ -201,32 +282,6 @@ struct LineEncoder: ~Copyable {
             line.append(quoted: fingerprint)
         }
         line.append(UInt8(ascii: "}"))
-    }
-
-    private func appendOmitted(_ count: Int, to line: inout Buffer) {
-        guard count > 0 else { return }
-        line.append(",\"findings_omitted\":")
-        line.append(decimal: UInt64(count))
-    }
-
-    private func appendEnd(_ session: borrowing SessionRecord, to line: inout Buffer) {
-        line.append(",\"listener\":")
-        line.append(quoted: session.listener)
-        line.append("}\n")
-    }
-
-    private mutating func append(_ bytes: UnsafeRawBufferPointer, masked: [Range<Int>], to line: inout Buffer) {
-        if masked.isEmpty {
-            line.append(quoted: bytes)
-            return
-        }
-        scratch.removeAll()
-        scratch.append(bytes)
-        let copy = scratch.mutableReadable
-        for range in masked {
-            for index in range.clamped(to: 0..<copy.count) { copy[index] = UInt8(ascii: "*") }
-        }
-        line.append(quoted: scratch.readable)
     }
 }
 

@@ -1,5 +1,4 @@
 import Bytes
-import Glibc
 
 /// The name of a session in every record, log line and refusal: 48 bits of unix milliseconds and 80 random bits, written
 /// as a ULID (26 characters of Crockford's base 32), so that names sort by time.
@@ -18,7 +17,7 @@ public struct RecordID: Hashable, Sendable, Comparable {
         var high: UInt64 = 0
         var low: UInt64 = 0
         for (index, byte) in text.enumerated() {
-            guard let digit = RecordID.alphabet.firstIndex(of: byte) else { return nil }
+            guard let digit = RecordID.value(byte) else { return nil }
             // 26 characters hold 130 bits; the first may use only three of its five.
             if index == 0, digit > 7 { return nil }
             high = high << 5 | low >> 59
@@ -30,29 +29,20 @@ public struct RecordID: Hashable, Sendable, Comparable {
     public static func < (a: RecordID, b: RecordID) -> Bool { a.high != b.high ? a.high < b.high : a.low < b.low }
 
     static let textCount = 26
-    private static let alphabet = ContiguousArray("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+    /// Without I, L, O and U, which are taken for others.
+    static let alphabet: StaticString = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-    /// The character of five bits, without a table in memory: the letters leave out I, L, O and U.
-    @inline(__always) static func character(_ bits: UInt64) -> UInt8 {
-        let five = UInt8(truncatingIfNeeded: bits & 31)
-        if five < 10 { return five &+ UInt8(ascii: "0") }
-        let skipped: UInt8 = (five > 17 ? 1 : 0) &+ (five > 19 ? 1 : 0) &+ (five > 21 ? 1 : 0) &+ (five > 26 ? 1 : 0)
-        return five &- 10 &+ UInt8(ascii: "A") &+ skipped
+    private static func value(_ character: UInt8) -> Int? {
+        UnsafeBufferPointer(start: alphabet.utf8Start, count: alphabet.utf8CodeUnitCount).firstIndex(of: character)
     }
 }
 
 extension Buffer {
     /// Appends the 26 characters of an id. Allocates nothing when there is room.
     public mutating func append(_ id: RecordID) {
-        let room = writable(RecordID.textCount)
-        var high = id.high
-        var low = id.low
-        for index in stride(from: RecordID.textCount - 1, through: 0, by: -1) {
-            room[index] = RecordID.character(low)
-            low = low >> 5 | high << 59
-            high >>= 5
-        }
-        wrote(RecordID.textCount)
+        var out = cursor(RecordID.textCount)
+        out.put(id)
+        wrote(out.count)
     }
 }
 

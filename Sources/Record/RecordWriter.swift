@@ -46,7 +46,7 @@ public final class RecordWriter: Sendable {
         try files.open()
         let core = WriterCore(settings)
         guard let thread = WriterThread.start(core, files) else {
-            throw RecordError(FileFailure(call: .open, errno: EAGAIN), path: settings.directory)
+            throw RecordError(FileFailure(call: .startThread, errno: EAGAIN), path: settings.directory)
         }
         return RecordWriter(settings, core, thread)
     }
@@ -79,7 +79,8 @@ public final class RecordWriter: Sendable {
 
     // MARK: Requests
 
-    /// Calls `wake`, on any thread, whenever there is room again after `reserve` was refused.
+    /// Calls `wake` whenever there is room again after `reserve` was refused: on any thread, a loop's own included, so it
+    /// may do no more than post to the loop.
     public func onResume(_ wake: @escaping @Sendable () -> Void) {
         core.monitor.withLock { $0.wakes.append(wake) }
     }

@@ -15,40 +15,53 @@ public final class Recorder {
     private let budget: RecordBudget
     private let drops: Bool
     private let slot: Int
-    private var encoder = LineEncoder()
-    private var sessions = Batch()
-    private var events = Batch()
-    /// Bytes that this loop has of the writer's budget and has given to no slot or line yet.
-    private var credit = 0
-    private var reserved = 0
+
+    /// What changes with every record. Behind a pointer, because a class checks each access to its variables at run
+    /// time, which cost more than encoding a short line.
+    private struct State: ~Copyable {
+        var encoder = LineEncoder()
+        var sessions = Batch()
+        var events = Batch()
+        /// Bytes that this loop has of the writer's budget and has given to no slot or line yet.
+        var credit = 0
+        var reserved = 0
+
+        var pendingBytes: Int { sessions.bytes.count + events.bytes.count }
+    }
+
+    private let state: UnsafeMutablePointer<State>
 
     public init(writer: RecordWriter) {
         self.writer = writer
         budget = writer.budget
         drops = writer.settings.onOverload == .drop
         slot = drops ? 0 : Recorder.slotBytes
+        state = .allocate(capacity: 1)
+        state.initialize(to: State())
     }
 
     deinit {
-        writer.handOver(sessions: &sessions, events: &events)
-        budget.give(credit + reserved * slot)
+        writer.handOver(sessions: &state.pointee.sessions, events: &state.pointee.events)
+        budget.give(state.pointee.credit + state.pointee.reserved * slot)
         writer.resumeIfPossible()
+        state.deinitialize(count: 1)
+        state.deallocate()
     }
 
     // MARK: Slots
 
     /// Takes a slot for one more record. False: the writer is behind, new work waits for `RecordWriter.onResume`.
     public func reserve() -> Bool {
-        if credit < slot {
+        if state.pointee.credit < slot {
             guard budget.take(budget.portion) else {
                 // It may have drained between the refusal and the blocking.
                 writer.resumeIfPossible()
                 return false
             }
-            credit += budget.portion
+            state.pointee.credit += budget.portion
         }
-        credit -= slot
-        reserved += 1
+        state.pointee.credit -= slot
+        state.pointee.reserved += 1
         return true
     }
 
@@ -59,18 +72,19 @@ public final class Recorder {
     }
 
     private func giveBackSlot() {
-        assert(reserved > 0, "a slot was given back that nobody had reserved")
-        guard reserved > 0 else { return }
-        reserved -= 1
-        credit += slot
+        assert(state.pointee.reserved > 0, "a slot was given back that nobody had reserved")
+        guard state.pointee.reserved > 0 else { return }
+        state.pointee.reserved -= 1
+        state.pointee.credit += slot
     }
 
     /// A loop keeps at most two portions for itself, and nothing while others wait.
     private func returnExcess() {
+        let credit = state.pointee.credit
         let keep = budget.isBlocked ? 0 : credit > 2 * budget.portion ? budget.portion : credit
         guard credit > keep else { return }
         budget.give(credit - keep)
-        credit = keep
+        state.pointee.credit = keep
         writer.resumeIfPossible()
     }
 
@@ -80,17 +94,15 @@ public final class Recorder {
     /// that will follow.
     public func append(_ session: borrowing SessionRecord) {
         if session.kind == .session { giveBackSlot() }
-        if drops, budget.isBlocked {
-            writer.dropped(1)
-            return
-        }
-        let before = pendingBytes
-        encoder.append(session, to: &sessions.bytes)
-        sessions.lines += 1
+        if dropsNow() { return }
+        let before = state.pointee.pendingBytes
+        state.pointee.encoder.append(session, to: &state.pointee.sessions.bytes)
+        state.pointee.sessions.lines += 1
         if session.kind == .session, session.hasEvents {
-            events.lines += encoder.appendEvents(of: session, to: &events.bytes)
+            state.pointee.events.lines += state.pointee.encoder.appendEvents(
+                of: session, to: &state.pointee.events.bytes)
         }
-        charge(pendingBytes - before)
+        charge(state.pointee.pendingBytes - before)
     }
 
     /// Records something that happened to the gateway and not in a session, in the file of events.
@@ -98,24 +110,28 @@ public final class Recorder {
         _ kind: StaticString, at microseconds: Int64, id: RecordID? = nil, service: String? = nil,
         message: String? = nil, count: UInt64? = nil
     ) {
-        if drops, budget.isBlocked {
-            writer.dropped(1)
-            return
-        }
-        let before = pendingBytes
-        encoder.append(
+        if dropsNow() { return }
+        let before = state.pointee.pendingBytes
+        state.pointee.encoder.append(
             event: kind, id: id, microseconds: microseconds, service: service, message: message, count: count,
-            to: &events.bytes)
-        events.lines += 1
-        charge(pendingBytes - before)
+            to: &state.pointee.events.bytes)
+        state.pointee.events.lines += 1
+        charge(state.pointee.pendingBytes - before)
+    }
+
+    /// Whether this record goes nowhere, which is then counted.
+    private func dropsNow() -> Bool {
+        guard drops, budget.isBlocked else { return false }
+        writer.dropped(1)
+        return true
     }
 
     private func charge(_ bytes: Int) {
-        credit -= bytes
-        if credit < 0 {
-            let missing = max(-credit, budget.portion)
+        state.pointee.credit -= bytes
+        if state.pointee.credit < 0 {
+            let missing = max(-state.pointee.credit, budget.portion)
             budget.force(missing)
-            credit += missing
+            state.pointee.credit += missing
         }
         returnExcess()
         // A loop that forgot to flush in its turn does so here.
@@ -125,13 +141,13 @@ public final class Recorder {
     // MARK: Hand-over
 
     /// Bytes encoded and not handed over.
-    public var pendingBytes: Int { sessions.bytes.count + events.bytes.count }
+    public var pendingBytes: Int { state.pointee.pendingBytes }
     /// The batch is large enough to be handed over before its time.
     public var wantsFlush: Bool { pendingBytes >= Recorder.batchBytes }
 
-    /// Hands the batch to the writer.
+    /// Hands the batch to the writer: at the end of a turn that `wantsFlush`, and every `Settings.flush`.
     public func flush() {
-        writer.handOver(sessions: &sessions, events: &events)
+        writer.handOver(sessions: &state.pointee.sessions, events: &state.pointee.events)
         returnExcess()
     }
 }

@@ -45,8 +45,9 @@ public struct FindingRecord: Sendable {
 
 /// All that one exchange or tunnel leaves behind; filled at its end, encoded at once.
 ///
-/// The pointers need to be valid only during the call that takes the record. Nil means unknown.
-public struct SessionRecord {
+/// The pointers need to be valid only during the call that takes the record. Nil means unknown. It is lent and never
+/// copied: its dozen references would cost more than a tenth of encoding it.
+public struct SessionRecord: ~Copyable {
     /// `open` announces a session that has lived for 60 s; its `session` line with the same id follows at its end.
     public enum Kind: Sendable { case session, open }
 
@@ -96,7 +97,7 @@ public struct SessionRecord {
     public var maskedPath: [Range<Int>]
     public var maskedFQDN: [Range<Int>]
 
-    public init(
+    @inlinable public init(
         kind: Kind = .session, id: RecordID, startMicroseconds: Int64, durationMicroseconds: Int64 = 0,
         service: String, pod: String? = nil, mode: Mode, client: Endpoint, destination: Endpoint? = nil,
         dialed: Endpoint? = nil, fqdn: DomainName? = nil, namedBy: NamedBy? = nil, application: Application,

@@ -7,23 +7,23 @@ struct TimeText {
     private var second: Int64 = -1
     private var text = InlineArray<19, UInt8>(repeating: UInt8(ascii: "0"))
 
-    /// Appends `2026-11-21T10:00:00.123Z`.
-    mutating func append(microseconds: Int64, to line: inout Buffer) {
+    static let count = 24
+
+    /// Writes `2026-11-21T10:00:00.123Z`.
+    mutating func put(microseconds: Int64, into line: inout LineCursor) {
         let clamped = min(max(microseconds, 0), Timestamp.latest)
         let (seconds, rest) = clamped.quotientAndRemainder(dividingBy: 1_000_000)
         if seconds != second {
             second = seconds
             text = Timestamp.text(ofSecond: seconds)
         }
-        let room = line.writable(24)
-        for index in 0..<19 { room[index] = text[index] }
+        withUnsafeBytes(of: &text) { line.put($0) }
         let milliseconds = Int(rest / 1000)
-        room[19] = UInt8(ascii: ".")
-        room[20] = digit(milliseconds / 100)
-        room[21] = digit(milliseconds / 10)
-        room[22] = digit(milliseconds)
-        room[23] = UInt8(ascii: "Z")
-        line.wrote(24)
+        line.put(UInt8(ascii: "."))
+        line.put(digit(milliseconds / 100))
+        line.put(digit(milliseconds / 10))
+        line.put(digit(milliseconds))
+        line.put(UInt8(ascii: "Z"))
     }
 }
 

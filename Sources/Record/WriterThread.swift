@@ -92,13 +92,16 @@ final class WriterThread {
             do throws(RecordError) {
                 if work.reopen { try files.reopen() }
                 var wrote = true
-                repeat { wrote = try writeRound() } while wrote && work.stop
+                repeat {
+                    tellDropped()
+                    wrote = try writeRound()
+                    tellDropped()
+                } while wrote && work.stop
                 if let ticket = work.syncTicket, !wrote { try sync(ticket) }
                 succeeded()
             } catch {
                 failed(error)
             }
-            tellDropped()
             if work.stop { return }
         }
     }

@@ -34,6 +34,7 @@ public struct ClientHello: Equatable, Sendable {
     /// Reads a ClientHello from the first bytes of a connection. Incremental callers call again with all the bytes
     /// when there are more, and bound them; a step other than `needMore` stays whatever follows.
     public static func read(_ bytes: UnsafeRawBufferPointer) -> Step {
+        if let step = readVersion2(bytes) { return step }
         var records = HandshakeRecords(bytes)
         switch records.gather() {
         case .needMore: return .needMore
@@ -42,6 +43,23 @@ public struct ClientHello: Equatable, Sendable {
         case .message(let body): return body.withUnsafeBytes { parse($0) }
         case .messageInPlace(let range): return parse(UnsafeRawBufferPointer(rebasing: bytes[range]))
         }
+    }
+
+    /// The form of SSL 2.0 in which clients of long ago offered TLS, and which servers still take (RFC 5246 appendix
+    /// E.2). It can name no host, and RFC 6176 forbids it: nil if the bytes are not that, else that they are refused.
+    private static func readVersion2(_ bytes: UnsafeRawBufferPointer) -> Step? {
+        var reader = Reader(bytes)
+        guard let high = bytes.first, high & 0x80 != 0 else { return nil }
+        guard let length = reader.uint16() else { return .needMore }
+        guard let type = reader.uint8() else { return .needMore }
+        guard type == 1 else { return nil }
+        guard let major = reader.uint8() else { return .needMore }
+        guard major == 3 else { return nil }
+        guard reader.uint8() != nil, let suites = reader.uint16(), let session = reader.uint16(),
+            let challenge = reader.uint16()
+        else { return .needMore }
+        let total = 9 + Int(suites) + Int(session) + Int(challenge)
+        return total == Int(length & 0x7fff) && suites % 3 == 0 ? .malformed("SSL 2.0 ClientHello") : nil
     }
 
     /// Parses the body of the message (RFC 8446 section 4.1.2), whole.

@@ -31,6 +31,7 @@ struct Check: ParsableCommand {
     }
 
     private func describe(_ file: String, _ snapshot: Snapshot) {
+        for warning in snapshot.warnings { complain("warning: \(warning)") }
         print("\(file): good")
         for listener in snapshot.settings.listeners {
             print("  listener \(listener.name): \(listener.intercept.rawValue) on \(listener.address)")

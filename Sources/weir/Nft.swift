@@ -31,8 +31,8 @@ struct Nft: ParsableCommand {
         } else if remove {
             try rules.remove()
         } else {
+            for route in rules.routes.split(separator: "\n") { print("# \(route)") }
             print(rules.ruleset, terminator: "")
-            print(rules.routes.split(separator: "\n").map { "# \($0)" }.joined(separator: "\n"))
         }
     }
 }

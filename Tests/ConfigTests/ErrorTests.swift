@@ -147,6 +147,10 @@ import Testing
         Case("\"workers\": 1\nworkers: 2", "2:1: workers: duplicate key, first used at line 1"),
         Case("? [a, b]\n: 1", "1:3: expected plain text as a key, found a collection"),
         Case(
+            "limits: {hold_total: 1MiB}\ndefaults: {hold: 2MiB}\nservices: [{name: a}, {name: b, hold: 3MiB}]",
+            "2:18: hold: expected at most limits.hold_total, 1MiB, found 2MiB",
+            "3:30: hold: expected at most limits.hold_total, 1MiB, found 3MiB"),
+        Case(
             "<<: {workers: 1}",
             "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, mark, include, services, identity, sensors"
         ),

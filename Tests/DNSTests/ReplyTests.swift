@@ -107,6 +107,13 @@ struct ReplyTests {
         #expect(ReplyTests.read(bytes, query: plain) == .refused("the server could not read the question"))
     }
 
+    @Test func aCodeOfMoreBitsIsNoEmptyAnswer() {
+        var bytes = Packet.reply(to: ReplyTests.query, records: [])
+        bytes[11] = 1
+        bytes += [0, 0, 41, 4, 0xd0, 1, 0, 0, 0, 0, 0]
+        #expect(ReplyTests.read(bytes) == .refused("the server answered with code 16"))
+    }
+
     @Test func addressesAreBounded() {
         let records = (0..<300).map { Packet.a("192.0.\($0 / 200).\($0 % 200)") }
         guard

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from gateway import LISTENERS, WEIR, Weir
-from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PRIVATE, World
+from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, World
 from peers import Nginx, Resolver
 
 NAMES = {
@@ -15,6 +15,8 @@ NAMES = {
     "origin.example": [ORIGIN],
     "www.origin.example": [ORIGIN],
     "other.example": [OTHER],
+    "plain.example": [PLAIN],
+    "second.example": [SECOND],
     "six.example": [ORIGIN_V6],
     "both.example": [ORIGIN, ORIGIN_V6],
     "inside.cluster.local": [PRIVATE],

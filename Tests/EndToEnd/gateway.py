@@ -182,6 +182,13 @@ class Weir:
     def events(self, count=1, timeout=5.0, **fields):
         return self._records("events", count, timeout, fields)
 
+    def event_of(self, sock, timeout=5.0):
+        """The last event of the connection behind a socket of the pod: others may still be on their way to the file."""
+        return self.events(1, timeout, client=endpoint(sock))[-1]
+
+    def session_of(self, sock, timeout=5.0):
+        return self.sessions(1, timeout, client=endpoint(sock))[-1]
+
     def _records(self, name, count, timeout, fields):
         def matching():
             return [line for line in self.lines(name) if line.get("kind") != "open" and _has(line, fields)]
@@ -208,6 +215,12 @@ class Weir:
 
 def _has(line, fields):
     return all(line.get(key) == value for key, value in fields.items())
+
+
+def endpoint(sock):
+    """The pod's end of a connection, as records write it."""
+    address, port = sock.getsockname()[:2]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def body_of(response):

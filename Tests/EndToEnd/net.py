@@ -33,12 +33,14 @@ CANARY = "52.18.63.80"
 ATTACKER = "45.33.32.156"
 ORIGIN = "93.184.215.14"
 OTHER = "151.101.1.6"
+PLAIN = "198.35.26.96"  # these two have no server but what a test starts
+SECOND = "91.198.174.192"
 PRIVATE = "10.77.0.5"  # a private address behind a public name
 RESOLVER = "9.9.9.9"
 ORIGIN_V6 = "2606:2800:21f:cb07::14"
 
 PODS = [POD, POD_DH157, POD_OTHER, POD_UNKNOWN]
-OUTSIDE = [CANARY, ATTACKER, ORIGIN, OTHER, PRIVATE, RESOLVER]
+OUTSIDE = [CANARY, ATTACKER, ORIGIN, OTHER, PLAIN, SECOND, PRIVATE, RESOLVER]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -126,15 +128,27 @@ class World:
             sh(line)
 
     def close(self):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        # A namespace lives as long as a process in it; workers may outlive the master that was started here.
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            alive = [pid for name in self.names.values() for pid in self._inside(name)]
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, kind)
+            deadline = time.monotonic() + 3
+            while alive and time.monotonic() < deadline:
+                for process in self.processes:
+                    process.poll()
+                alive = [pid for pid in alive if os.path.exists(f"/proc/{pid}")]
+                time.sleep(0.02)
         for handle in self.handles.values():
             os.close(handle)
         self.handles = {}
         for name in self.names.values():
             sh(f"ip netns del {name}", check=False)
+
+    @staticmethod
+    def _inside(name):
+        return [int(pid) for pid in sh(f"ip netns pids {name}", check=False).stdout.split()]
 
     @contextlib.contextmanager
     def inside(self, role):

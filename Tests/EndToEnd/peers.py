@@ -276,8 +276,8 @@ http {{
         listen {addresses};
         root {d}/www;
         autoindex on;
-        # Bodies are kept as files and logged, so that a test can look for what must not be there.
-        location /stuff/ {{ client_body_in_file_only on; client_body_buffer_size 1m; proxy_pass http://127.0.0.1:8081; }}
+        # Bodies are logged, so that a test can look for what must not be there.
+        location /stuff/ {{ client_body_buffer_size 1m; proxy_pass http://127.0.0.1:8081; }}
         location /sink {{ client_body_buffer_size 1m; proxy_pass http://127.0.0.1:8081; proxy_request_buffering off;
                           proxy_http_version 1.1; }}
     }}
@@ -321,15 +321,6 @@ class Nginx:
         time.sleep(0.05)
         with open(os.path.join(self.directory, "access.log")) as file:
             return file.read()
-
-    def bodies(self):
-        folder = os.path.join(self.directory, "bodies")
-        found = b""
-        for base, _, names in os.walk(folder):
-            for name in names:
-                with open(os.path.join(base, name), "rb") as file:
-                    found += file.read()
-        return found
 
     def put(self, name, data):
         path = os.path.join(self.root, name)

@@ -3,14 +3,14 @@
 import pytest
 
 from gateway import body_of
-from net import ATTACKER, CANARY, GATEWAY_OUT, ORIGIN, ORIGIN_V6, OTHER, PRIVATE, Wiretap
+from net import CANARY, GATEWAY_OUT, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, Wiretap
 from peers import Origin
 from wire import read_response, request, send
 
 CONFIG = """
 services:
   - {name: myapp.default, mode: protect, rules: [{to: "*.example", action: allow}, {to: canarytokens.com, action: allow},
-                                                 {to: "*.local", action: allow}, {to: 45.33.32.0/24, action: allow}]}
+                                                 {to: "*.local", action: allow}, {to: 91.198.174.0/24, action: allow}]}
   - {name: dh157.default, mode: discover, rules: []}
 """
 
@@ -21,19 +21,19 @@ def gateway(shared):
 
 
 def test_a_name_for_another_address_dials_our_answer(world, gateway, resolver):
-    with Origin(world, 80, OTHER) as other, Origin(world, 80, ATTACKER) as attacker:
-        sock = send(world, request(host="other.example", path="/stolen"), address=ATTACKER, port=80)
+    with Origin(world, 80, OTHER) as other, Origin(world, 80, SECOND) as second:
+        sock = send(world, request(host="other.example", path="/stolen"), address=SECOND, port=80)
         assert read_response(sock)[0] == 200
-        assert b"/stolen" in other.received and attacker.received == b""
+        assert b"/stolen" in other.received and second.received == b""
     session = gateway.sessions(path="/stolen")[0]
-    assert session["destination"] == f"{ATTACKER}:80"
+    assert session["destination"] == f"{SECOND}:80"
     assert session["dialed"] == f"{OTHER}:80"
     assert session["fqdn"] == "other.example"
 
 
 def test_the_host_of_an_allowed_name_opens_no_other_address(world, gateway, resolver):
     """The client's address is denied by no rule, but it is not the name's: CVE-2009-0801."""
-    resolver.names["good.example"] = [ORIGIN]
+    resolver.names["good.example"] = [PLAIN]
     with Origin(world, 80, "10.77.0.5") as inside, Wiretap(world) as tap:
         sock = send(world, request(host="good.example"), address=PRIVATE, port=80)
         status = read_response(sock)[0]
@@ -53,22 +53,21 @@ INWARD = [
 @pytest.mark.parametrize("source", ["10.244.0.17", "10.244.0.9"])
 def test_inward_addresses_are_refused_in_every_mode(world, gateway, resolver, host, source):
     resolver.names["localhost"] = ["127.0.0.1"]
-    events = len(gateway.lines("events"))
-    with Wiretap(world) as tap, Origin(world, 80, ATTACKER) as attacker:
-        sock = send(world, request(host=host), address=ATTACKER, port=80, source=source)
+    with Wiretap(world) as tap, Origin(world, 80, SECOND) as second:
+        sock = send(world, request(host=host), address=SECOND, port=80, source=source)
         assert read_response(sock)[0] in (400, 403)
-        assert attacker.received == b""
+        assert second.received == b""
     assert not [p for p in tap.packets() if p[0] == "tcp"]
-    event = gateway.events(events + 1)[-1]
+    event = gateway.event_of(sock)
     assert event["action"] == "deny"
     assert event["threat"] in ("inward_address", "gateway_loop", "malformed_http")
 
 
-@pytest.mark.parametrize("host", ["origin.example:0", "origin.example:99999", "origin.example:x", "[::1", "a..b",
+@pytest.mark.parametrize("host", ["plain.example:0", "plain.example:99999", "plain.example:x", "[::1", "a..b",
                                   "-", "ex ample", "a" * 300 + ".example", "[fe80::1%25eth0]"])
 def test_hosts_that_are_no_hosts_are_refused(world, gateway, resolver, host):
-    with Origin(world, 80) as origin:
-        sock = send(world, request(host=host), port=80)
+    with Origin(world, 80, PLAIN) as origin:
+        sock = send(world, request(host=host), address=PLAIN, port=80)
         assert read_response(sock)[0] in (400, 403, 502)
         assert origin.received == b""
 
@@ -82,35 +81,34 @@ def test_one_name_whatever_its_spelling(world, gateway, resolver, nginx):
 
 
 def test_a_public_name_with_a_private_address_is_rebinding(world, gateway, resolver):
-    events = len(gateway.lines("events"))
     with Origin(world, 80, PRIVATE) as inside:
         sock = send(world, request(host="rebound.example"), address=PRIVATE, port=80)
         assert read_response(sock)[0] == 403
         assert inside.received == b""
-        event = gateway.events(events + 1)[-1]
+        event = gateway.event_of(sock)
         assert (event["threat"], event["action"]) == ("rebinding", "deny")
         # Discover reports it and lets it by.
         sock = send(world, request(host="rebound.example"), address=PRIVATE, port=80, source="10.244.0.9")
         assert read_response(sock)[0] == 200
-    event = gateway.events(events + 2)[-1]
+    event = gateway.event_of(sock)
     assert (event["threat"], event["action"], event["would"]) == ("rebinding", "alert", "deny")
 
 
 def test_one_inward_answer_among_good_ones_refuses_the_name(world, gateway, resolver):
-    resolver.names["mixed.example"] = [ORIGIN, "127.0.0.1"]
-    with Origin(world, 80) as origin:
-        sock = send(world, request(host="mixed.example"), port=80)
+    resolver.names["mixed.example"] = [PLAIN, "127.0.0.1"]
+    with Origin(world, 80, PLAIN) as origin:
+        sock = send(world, request(host="mixed.example"), address=PLAIN, port=80)
         assert read_response(sock)[0] == 403
         assert origin.received == b""
 
 
 def test_a_name_that_changes_between_check_and_dial_is_pinned(world, gateway, resolver):
-    answers = iter([[ORIGIN]] * 2 + [["127.0.0.1"]] * 1000)
+    answers = iter([[PLAIN]] * 2 + [["127.0.0.1"]] * 1000)
     resolver.names["turning.example"] = lambda: next(answers)
     resolver.ttl = 0
     try:
-        with Origin(world, 80) as origin:
-            statuses = [read_response(send(world, request(host="turning.example"), port=80))[0] for _ in range(6)]
+        with Origin(world, 80, PLAIN) as origin:
+            statuses = [read_response(send(world, request(host="turning.example"), address=PLAIN, port=80))[0] for _ in range(6)]
             assert all(c.peer[0] == GATEWAY_OUT for c in origin.conversations)
     finally:
         resolver.ttl = 5
@@ -126,10 +124,10 @@ def test_an_internal_name_may_have_a_private_address(world, gateway, resolver):
 
 
 def test_no_name_is_judged_by_its_address(world, gateway, resolver):
-    with Origin(world, 80, ATTACKER) as attacker, Origin(world, 80, CANARY) as canary:
-        assert read_response(send(world, request(host=ATTACKER), address=ATTACKER, port=80))[0] == 200
-        assert read_response(send(world, request(host=CANARY), address=CANARY, port=80))[0] == 403
-        assert attacker.requests == 1 and canary.received == b""
+    with Origin(world, 80, SECOND) as second, Origin(world, 80, OTHER) as other:
+        assert read_response(send(world, request(host=SECOND), address=SECOND, port=80))[0] == 200
+        assert read_response(send(world, request(host=OTHER), address=OTHER, port=80))[0] == 403
+        assert second.requests == 1 and other.received == b""
 
 
 def test_v6_literals_and_names(world, weir, resolver, nginx):

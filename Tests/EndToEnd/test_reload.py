@@ -82,13 +82,13 @@ def test_a_file_with_errors_changes_nothing(world, weir, nginx, bad):
     gateway = weir(DENY)
     before = gateway.generation()
     gateway.place(bad if bad == "" else gateway.text(bad))
-    asked = gateway.command("reload", "-c", gateway.path, check=False)
+    asked = gateway.command("reload", "--socket", "state/admin.sock", check=False)
     assert asked.returncode != 0
     assert "weir.yaml" in asked.stderr + asked.stdout
     time.sleep(0.3)
     assert status(world) == 403, "the old snapshot stays"
     assert gateway.generation() == before
-    assert "weir.yaml" in gateway.command("status", "-c", gateway.path, check=False).stdout
+    assert "weir.yaml" in gateway.command("status", "--socket", "state/admin.sock", check=False).stdout
     assert any("weir_reloads_total" in name and value >= 1 and not re.search("ok|success", name)
                for name, value in gateway.metrics().items())
     gateway.reload(ALLOW)
@@ -98,10 +98,10 @@ def test_a_file_with_errors_changes_nothing(world, weir, nginx, bad):
 def test_what_needs_a_restart_says_so(world, weir, nginx):
     gateway = weir(ALLOW)
     gateway.place(gateway.text(ALLOW).replace("workers: 2", "workers: 1"))
-    asked = gateway.command("reload", "-c", gateway.path, check=False)
+    asked = gateway.command("reload", "--socket", "state/admin.sock", check=False)
     assert asked.returncode != 0 and "restart" in (asked.stderr + asked.stdout)
     gateway.place(gateway.text(ALLOW).replace("0.0.0.0:15001", "0.0.0.0:15009"))
-    asked = gateway.command("reload", "-c", gateway.path, check=False)
+    asked = gateway.command("reload", "--socket", "state/admin.sock", check=False)
     assert asked.returncode != 0 and "restart" in (asked.stderr + asked.stdout)
     assert status(world) == 200
 

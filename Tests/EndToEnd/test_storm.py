@@ -33,7 +33,7 @@ def storm(world, gateway, reloads, seconds):
             gateway.place(gateway.text(BROKEN[index // 3 % 3]))
         else:
             gateway.replace(config(index))
-        gateway.command("reload", "-c", gateway.path, check=False)
+        gateway.command("reload", "--socket", "state/admin.sock", check=False)
         time.sleep(max(0, start + seconds * (index + 1) / reloads - time.monotonic()))
     said = wrk.communicate(timeout=seconds + 60)[0]
     assert "Non-2xx" not in said and "Socket errors" not in said, said

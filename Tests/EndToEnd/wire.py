@@ -23,7 +23,7 @@ def write(sock, pieces, pause=0.0):
             sock.sendall(piece)
             if pause:
                 time.sleep(pause)
-    except (BrokenPipeError, ConnectionResetError):
+    except OSError:
         pass
 
 

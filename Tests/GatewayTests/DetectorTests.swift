@@ -72,7 +72,7 @@ struct DetectorTests {
 
     static let binaries: [Case] = [
         Case(preface, .application(.http2)), Case("AMQP\0\0\u{9}\u{1}", .application(.amqp)),
-        Case("AMQP\u{3}\u{1}\0\0", .application(.amqp)), Case("AMQP\u{9}", .unknown),
+        Case("AMQP\u{3}\u{1}\0\0", .application(.amqp)), Case("AMQP\u{4}", .unknown),
         Case([0x10, 0x12, 0, 4] + Array("MQTT".utf8) + [4, 2], .application(.mqtt)),
         Case([0x10, 0x92, 0x01, 0, 6] + Array("MQIsdp".utf8) + [3, 2], .application(.mqtt)),
         Case([0x10, 0xff, 0xff, 0xff, 0xff], .unknown),
@@ -107,8 +107,36 @@ struct DetectorTests {
         Case([0x30, 0x0c, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0], .application(.ldap)),
         Case([0x30, 0x84, 0, 0, 0, 0x0c, 2, 1, 1, 0x77, 7], .application(.ldap)),
         Case([0x30, 0x0c, 4, 9, 1, 0x60], .unknown),
+        // Protocols without a name here, some of which begin much like one that has: SMB, RDP, SQL Server, Oracle,
+        // RTMP, BitTorrent, X11, Java RMI.
+        Case([0, 0, 0, 0x45, 0xff] + Array("SMBr".utf8), .unknown),
+        Case([0, 0, 0, 0x45, 0xfe] + Array("SMB@".utf8), .unknown),
+        Case([3, 0, 0, 0x13, 0x0e, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0], .unknown),
+        Case([0x12, 1, 0, 0x2f, 0, 0, 1, 0, 0, 0, 0x1a, 0], .unknown),
+        Case([0, 0x3a, 0, 0, 1, 0, 0, 0, 1, 0x3a, 1, 0x2c, 0, 0, 0x20, 0], .unknown),
+        Case([3] + Array(repeating: 0, count: 20), .unknown),
+        Case([19] + Array("BitTorrent protocol".utf8), .unknown),
+        Case([0x6c, 0, 0x0b, 0, 0, 0, 0x12, 0, 0x10, 0, 0, 0], .unknown),
+        Case([0x4a, 0x52, 0x4d, 0x49, 0, 2, 0x4b], .unknown),
         Case([0xff, 1, 2, 3], .unknown), Case([0, 0, 0, 0, 0], .unknown), Case([0x16, 2, 0, 9], .unknown),
         Case([0x16, 3, 1, 0, 0], .malformedTLS), Case([0x16, 3, 1, 0, 4, 2], .malformedTLS),
+    ]
+
+    /// First flights of redis-cli, psql, ssh, dig and kdig, as they came from the wire.
+    static let captured: [Case] = [
+        Case("*2\r\n$3\r\nget\r\n$1\r\nk\r\n", .application(.redis)),
+        Case([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f], .application(.postgresql)),
+        Case(
+            [0, 0, 0, 0x32, 0, 3, 0, 0] + Array("user\0u\0database\0db\0application_name\0psql\0\0".utf8),
+            .application(.postgresql)),
+        Case("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\r\n", .application(.ssh)),
+        Case(
+            [0, 0x38, 0x4c, 0xf7, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 1, 3] + Array("www\u{7}example\u{3}com".utf8)
+                + [0, 0, 1, 0, 1, 0, 0, 0x29, 4, 0xd0, 0, 0, 0, 0, 0, 0x0c, 0, 0x0a, 0, 8, 0xe0, 0xfd, 0x1a, 0xde]
+                + [0xd9, 0x9c, 0x4b, 0], .application(.dns)),
+        Case(
+            [0, 0x21, 0x7c, 0x82, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 3] + Array("www\u{7}example\u{3}com".utf8)
+                + [0, 0, 1, 0, 1], .application(.dns)),
     ]
 
     static let greetings =
@@ -135,7 +163,7 @@ struct DetectorTests {
             Case("2200 x\r\n", .unknown, .server), Case("220\r\n", .unknown, .server), Case("+OKAY", .unknown, .server),
         ]
 
-    static let cases = requests + texts + binaries + greetings
+    static let cases = requests + texts + binaries + captured + greetings
 
     /// The verdict, and the property that everything rests on: needMore, then one verdict, whatever follows.
     @Test(arguments: cases) func verdictsAtEveryCut(_ c: Case) {
@@ -181,7 +209,9 @@ struct DetectorTests {
         for text in ["G", "GET", "GET x", "\r\n", "ehlo a", "PRI * HTTP/2.0\r\n\r\nS", "\u{16}\u{3}\u{1}"] {
             #expect(may(Array(text.utf8)))
         }
-        for bytes: [UInt8] in [[], [0, 0, 0, 8], [0x10, 4], [0xff], Array("GET / HTTP/1.1\r\n".utf8), [4, 0, 0]] {
+        for bytes: [UInt8] in [
+            [], [0, 0, 0, 8], [0x10, 4], [0xff, 1, 2], Array("GET / HTTP/1.1\r\n".utf8), [4, 0, 0],
+        ] {
             #expect(!may(bytes))
         }
     }

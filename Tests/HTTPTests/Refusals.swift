@@ -42,6 +42,8 @@ let requestRefusals: [Refusal] = [
     Refusal("NUL in a value", bytes: get(value: [0])),
     Refusal("NUL in a name", get("A\0b: c")),
     Refusal("NUL in the target", line("GET /a\0b HTTP/1.1")),
+    Refusal("NULs behind a known name", get("Date\0\0\0\0\0\0\0\0: b, and what fills the vectors of the table")),
+    Refusal("NULs behind Content-Length", post("Content-Length\0\0: 5")),
     Refusal("a control byte in a value", bytes: get(value: [1]), .malformedHTTP),
     Refusal("ESC in a value", bytes: get(value: [0x1b]), .malformedHTTP),
     Refusal("DEL in a value", bytes: get(value: [0x7f]), .malformedHTTP),

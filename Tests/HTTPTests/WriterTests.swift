@@ -59,6 +59,12 @@ import Testing
             "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
         ),
+        // What waits for no body, or came in HTTP/1.0, expects nothing (RFC 9110 section 10.1.1).
+        ("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (
+            "POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+        ),
     ]
 
     @Test(arguments: requests) func request(_ text: String, _ expected: String) {
@@ -113,6 +119,9 @@ import Testing
         Row(
             text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",
             expected: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n", framing: .chunked),
+        Row(
+            text: "HTTP/1.1 200 OK\r\nX-A: 1\r\nConnection: x-a, Age\r\nAge: 1\r\nX-B:2\r\nContent-Length: 5\r\n\r\n",
+            expected: "HTTP/1.1 200 OK\r\nX-B: 2\r\nContent-Length: 5\r\n\r\n"),
         // HTTP/1.0 knows no chunks: the body ends with the connection.
         Row(
             text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",

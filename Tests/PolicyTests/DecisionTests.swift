@@ -101,7 +101,7 @@ import Testing
             let (action, would): (Action, Action) =
                 switch threat {
                 case .requestSmuggling, .malformedHTTP, .headerFlood, .slowRequest, .inwardAddress, .gatewayLoop,
-                    .connectionFlood:
+                    .connectionFlood, .malformedTLS:
                     (.deny, .deny)
                 case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding: (mode == .protect ? .deny : .alert, .deny)
                 case .decompressionBomb, .patternOverrun: (mode == .protect ? setting : min(setting, .alert), setting)

@@ -118,6 +118,33 @@ import Testing
         }
     }
 
+    /// Everything at its longest, every byte an escape: the line keeps within the room that was made for it.
+    @Test func theLongestLine() {
+        let text = String(repeating: "\u{1}", count: 5000)
+        let address = endpoint("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
+        let other = endpoint("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]:65535")
+        let name = DomainName([63, 63, 63, 61].map { String(repeating: "x", count: $0) }.joined(separator: "."))
+        let finding = FindingRecord(
+            sensor: text, rule: text, action: .redact, context: text, offset: .max, decoded: [text, text], match: text,
+            fingerprint: text)
+        let written = withBytes(text) { bytes in
+            let record = SessionRecord(
+                id: RecordID(high: .max, low: .max), startMicroseconds: .max, durationMicroseconds: .max, service: text,
+                pod: text, mode: .discover, client: address, destination: address, dialed: other, fqdn: name,
+                namedBy: .authority, application: .webSocket, method: bytes, host: bytes, path: bytes, status: .max,
+                bytesOut: .max, bytesIn: .max, bytesInspected: .max, uninspectable: "decompression_bomb",
+                action: .redact, would: .redact, rule: text, reason: .violation, threat: .decompressionBomb,
+                findings: Array(repeating: finding, count: 40), bytesBeforeVerdict: .max, listener: text)
+            var encoder = LineEncoder()
+            var events = Buffer()
+            let count = encoder.appendEvents(of: record, to: &events)
+            #expect(count == 2 + SessionRecord.findingsMax)
+            return [record.line()] + events.text.split(separator: "\n").map(String.init)
+        }
+        #expect(name != nil)
+        for line in written { #expect(isJSON(line)) }
+    }
+
     // MARK: Strings
 
     @Test(arguments: [
@@ -159,6 +186,35 @@ import Testing
         }
     }
 
+    // MARK: Numbers and addresses
+
+    @Test func everyLengthOfNumber() {
+        var power: UInt64 = 1
+        for _ in 0..<20 {
+            for value in [power &- 1, power, power &+ 1, power &* 2, power &* 7 / 3, .max] {
+                var line = Buffer()
+                var out = line.cursor(20)
+                out.put(decimal: value)
+                line.wrote(out.count)
+                if line.text != String(value) { Issue.record("\(value) as \(line.text)") }
+            }
+            power = power &* 10
+        }
+    }
+
+    @Test func everyOctet() {
+        for octet in UInt32(0)...255 {
+            for port: UInt16 in [0, 9, 10, 80, 443, 8080, 65_535] {
+                let bits = octet << 24 | (255 - octet) << 16 | octet << 8 | octet / 2
+                var line = Buffer()
+                var out = line.cursor(21)
+                out.put(v4: bits, port: port)
+                line.wrote(out.count)
+                if line.text != Endpoint(IPAddress(v4: bits), port).description { Issue.record("\(octet)") }
+            }
+        }
+    }
+
     // MARK: Events
 
     @Test(
@@ -185,7 +241,7 @@ import Testing
         for (line, kind) in zip(lines, kinds) {
             #expect(line.hasPrefix(#"{"kind":"\#(kind)","id":"00000000000000000000000007","time":"#))
             #expect(line.contains(#""finding":{"sensor":"s","rule":"r","#) == (kind == "finding"))
-            #expect(line.contains(#""threat":""#) == (kind == "threat"))
+            #expect(line.contains(#""threat":""#) == (threat != nil))
             #expect(isJSON(String(line)))
         }
     }

@@ -17,11 +17,6 @@ import Testing
         #expect(id.description == text)
     }
 
-    @Test func everyDigitIsCrockfords() {
-        let text = (0..<32).map { Character(Unicode.Scalar(RecordID.character($0))) }
-        #expect(String(text) == "0123456789ABCDEFGHJKMNPQRSTVWXYZ")
-    }
-
     @Test(arguments: ["", "0", "0000000000000000000000000", "80000000000000000000000000", "0000000000000000000000000U"])
     func refused(_ text: String) {
         #expect(withBytes(text) { RecordID($0) } == nil)

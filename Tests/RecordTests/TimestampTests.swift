@@ -17,8 +17,11 @@ import Testing
     func text(_ microseconds: Int64, _ expected: String) {
         var time = TimeText()
         var line = Buffer()
-        time.append(microseconds: microseconds, to: &line)
-        time.append(microseconds: microseconds, to: &line)
+        for _ in 0..<2 {
+            var out = line.cursor(TimeText.count)
+            time.put(microseconds: microseconds, into: &out)
+            line.wrote(out.count)
+        }
         #expect(line.text == expected + expected)
     }
 

@@ -208,6 +208,23 @@ final class Disk: Sendable {
         #expect(ids(directory).last == 2000)
     }
 
+    @Test func closingSaysWhatWasDropped() throws {
+        let directory = TemporaryDirectory()
+        let disk = Disk()
+        do {
+            let writer = try RecordWriter.open(settings(directory, disk: disk, slots: 20, .drop))
+            let recorder = Recorder(writer: writer)
+            disk.fill()
+            for number in 0..<100 where recorder.reserve() {
+                recorder.append(SessionRecord.sample(number))
+                recorder.flush()
+            }
+            #expect(writer.dropped > 0)
+            disk.free()
+        }
+        #expect(directory.lines("events.jsonl").count == 1)
+    }
+
     /// Many loops, a small bound, a disk that fails on and off, rotation: every line arrives once, and those of a loop in
     /// its order.
     @Test func manyLoops() throws {

@@ -199,13 +199,17 @@ struct HostileHelloTests {
     }
 
     @Test(arguments: [
-        ([23], Seen.notTLS), ([0x80, 0x2e, 1, 3, 1], .notTLS), ([22, 2], .notTLS), ([22, 3, 5], .notTLS),
+        ([23], Seen.notTLS), ([0x80, 0x2e, 2, 3, 1], .notTLS), ([0x80, 0x2e, 1, 2, 1], .notTLS), ([22, 2], .notTLS),
+        ([22, 3, 5], .notTLS),
         ([22, 3, 1, 0, 0], .malformed("empty handshake record")), ([22, 3, 1, 0x40, 1], .malformed("record length")),
         ([22, 3, 1, 0, 4, 2], .malformed("first message")),
         ([22, 3, 1, 0, 4, 1, 1, 0, 1], .malformed("ClientHello length")),
         ([22, 3, 1, 0, 1, 1, 21], .malformed("another record within the ClientHello")),
         ([22, 3, 1, 0, 1, 1, 22, 2], .malformed("record version")),
         ([22, 3, 1, 0, 1, 1, 22, 3, 1, 0, 0], .malformed("empty handshake record")),
+        ([0x80, 0x1c, 1, 3, 1, 0, 3, 0, 0, 0, 16], .malformed("SSL 2.0 ClientHello")),
+        ([0x80, 0x1c, 1, 3, 1, 0, 3, 0, 0, 0, 17], .notTLS), ([0x80, 0x1c, 1, 3, 1, 0, 4, 0, 0, 0, 15], .notTLS),
+        ([0x80], .needMore), ([0x80, 0x1c, 1, 3, 1, 0, 3, 0, 0, 0], .needMore),
         ([], .needMore), ([22], .needMore), ([22, 3], .needMore), ([22, 3, 1, 0], .needMore),
     ])
     func recordLayer(_ bytes: [UInt8], _ expected: Seen) {

@@ -33,7 +33,7 @@ extension Gateway {
                 connection.answer(422, "text/plain", pendingErrors.map { "\($0)\n" }.joined())
             }
         case (_, "/reload"):
-            connection.answer(mayControl ? 405 : 403, "text/plain", "reload is a POST on the admin socket\n")
+            connection.answer(405, "text/plain", "reload is a POST on the admin socket\n")
         case (_, "/healthz"), (_, "/readyz"), (_, "/metrics"), (_, "/status"):
             connection.answer(405, "text/plain", "expected GET\n")
         default:

@@ -45,7 +45,8 @@ final class AdminConnection: Handler {
     private let closed: () -> Void
     private var input = Buffer()
     private var head = RequestHead()
-    private var isAnswering = false
+    private enum State { case reading, serving, answering }
+    private var state = State.reading
 
     private static let deadline = Milliseconds.seconds(10)
 
@@ -63,14 +64,18 @@ final class AdminConnection: Handler {
 
     override func ready(_ events: Readiness) {
         transport.note(events)
-        if isAnswering { finish() } else { read() }
+        switch state {
+        case .reading: read()
+        case .serving: break
+        case .answering: finish()
+        }
     }
 
     override func expired() { close() }
 
     private func read() {
         do throws(Errno) {
-            while transport.readable, !isAnswering {
+            while transport.readable, state == .reading {
                 let room = input.writable(4096)
                 switch try transport.read(into: room) {
                 case .moved(let count):
@@ -90,7 +95,7 @@ final class AdminConnection: Handler {
         case .needMore: break
         case .reject(let rejection): answer(rejection.status, "text/plain", "\(rejection.message)\n")
         case .head:
-            isAnswering = true
+            state = .serving
             let bytes = input.readable
             let path = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[head.path]), as: UTF8.self)
             let method = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange]), as: UTF8.self)
@@ -100,7 +105,7 @@ final class AdminConnection: Handler {
 
     /// Sends the answer; the connection ends with it.
     func answer(_ status: Int, _ type: StaticString, _ body: String) {
-        isAnswering = true
+        state = .answering
         guard token != .none else { return }
         var out = Buffer(capacity: 512)
         out.append("HTTP/1.1 ")

@@ -29,7 +29,7 @@ public enum Detected: Equatable, Sendable {
 /// Each protocol judges the bytes by itself, `maybe` turning into `yes` or `no` once and for good. The verdict is the
 /// first `yes` in the order below before which all have said `no`. HTTP stands before everything that could be taken
 /// for it: a request must not pass unread because its first line also looks like another protocol's.
-public struct Detector {
+public enum Detector {
     /// Judges what the client sent first.
     ///
     /// - Parameters:
@@ -49,7 +49,7 @@ public struct Detector {
         case .notTLS: break
         }
         if let verdict = http(bytes, isFull: isFull, ended: ended) { return verdict }
-        return first(of: clients, in: bytes, isSettled: ended || isFull)
+        return first(by: .client, in: bytes, isSettled: ended || isFull)
     }
 
     /// Judges what the server sent first, to a client that waits for it.
@@ -58,7 +58,7 @@ public struct Detector {
     ) -> Detected {
         let isFull = bytes.count >= limit
         let bytes = UnsafeRawBufferPointer(rebasing: bytes.prefix(limit))
-        return first(of: servers, in: bytes, isSettled: ended || isFull)
+        return first(by: .server, in: bytes, isSettled: ended || isFull)
     }
 
     /// Whether these first bytes of a client may still become HTTP or TLS, which Weir reads itself. A client must not
@@ -88,9 +88,9 @@ public struct Detector {
     private typealias Candidate = (application: Application, judge: @Sendable (UnsafeRawBufferPointer) -> Guess)
 
     private static func first(
-        of candidates: [Candidate], in bytes: UnsafeRawBufferPointer, isSettled: Bool
+        by speaker: Speaker, in bytes: UnsafeRawBufferPointer, isSettled: Bool
     ) -> Detected {
-        for candidate in candidates {
+        for candidate in speaker == .client ? clients : servers {
             switch candidate.judge(bytes) {
             case .yes: return .application(candidate.application)
             case .maybe where !isSettled: return .needMore

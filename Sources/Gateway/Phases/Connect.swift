@@ -7,13 +7,27 @@ import OS
 extension Session {
     func connect(_ exchange: Exchange) {
         guard listener.intercept == .explicit, target.host == nil else {
+            exchange.aim(at: target)
             return refuse(exchange, status: 405, "CONNECT is taken by an explicit listener only, and once")
         }
         let text = UnsafeRawBufferPointer(rebasing: exchange.bytes.readable[exchange.head.host])
         guard let host = Host(text), let port = exchange.head.port else {
             return refuse(exchange, malformed: .badHost)
         }
-        target = Target(endpoint: nil, host: host, port: port)
+        exchange.port = port
+        // Judged as a tunnel now, and by what is spoken in it as soon as that is known.
+        exchange.application = .tcp
+        tunnelHost = host
+        bind(exchange, to: host, by: .connect)
+    }
+
+    /// Refuses what nothing spoken inside could make allowed.
+    func decideConnect(_ exchange: Exchange) {
+        let policy = exchange.snapshot.policy
+        let open = policy.couldAllow(
+            service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
+        if exchange.decision.action == .deny, !exchange.threats.isEmpty || !open { return refuseDenied(exchange) }
+        target = Target(endpoint: nil, host: tunnelHost, port: exchange.port)
         worker.outbox.removeAll()
         worker.outbox.append("HTTP/1.1 200 Connection established\r\n\r\n")
         do throws(Errno) { try transport.write(worker.outbox.readable) } catch { return clientBroke() }

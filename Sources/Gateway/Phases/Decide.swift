@@ -120,7 +120,9 @@ extension Session {
             exchange.note(.inwardAddress)
         }
         if worker.isOwnListener(dial) { exchange.note(.gatewayLoop) }
-        if tunnel != nil {
+        if exchange.head.method == .connect {
+            decideConnect(exchange)
+        } else if tunnel != nil {
             decideTunnel(exchange)
         } else {
             readHead(exchange)
@@ -130,17 +132,17 @@ extension Session {
 
     private func readHead(_ exchange: Exchange) {
         let bytes = exchange.bytes.readable
+        let inspection = exchange.inspection
         if exchange.reads.contains(.url) {
-            exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
+            inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
         }
-        if exchange.reads.contains(.header) {
-            for field in exchange.head.fields {
-                let found = exchange.inspection.findings.count
-                exchange.inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[field.value]), as: .header)
-                if field.id == .host {
-                    exchange.maskedHost = exchange.inspection.findings.dropFirst(found).map {
-                        Int($0.rawOffset)..<Int($0.rawOffset) + $0.length
-                    }
+        guard exchange.reads.contains(.header) else { return }
+        for field in exchange.head.fields {
+            let found = inspection.findingsCount
+            inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[field.value]), as: .header)
+            if field.id == .host, inspection.findingsCount > found {
+                exchange.maskedHost = inspection.findings.dropFirst(found).map {
+                    Int($0.rawOffset)..<Int($0.rawOffset) + $0.length
                 }
             }
         }
@@ -150,7 +152,7 @@ extension Session {
         exchange.noteInspection()
         if exchange.decision.action == .deny { return refuseDenied(exchange) }
         exchange.requestBody = BodyReader(exchange.head.framing, limits: limits)
-        guard exchange.head.framing != .none else {
+        guard exchange.head.framing.hasContent else {
             exchange.inspection.finish()
             exchange.noteInspection()
             if exchange.decision.action == .deny { return refuseDenied(exchange) }
@@ -183,15 +185,19 @@ extension Session {
     /// The name has no address that we could dial: nothing is sent anywhere.
     private func unresolvable(_ exchange: Exchange, _ answer: Answer) {
         exchange.decide()
-        if exchange.decision.action == .deny || tunnel != nil {
-            return tunnel != nil ? refuseTunnel(exchange) : refuseDenied(exchange)
-        }
+        if tunnel != nil { return refuseTunnel(exchange) }
+        if exchange.decision.action == .deny { return refuseDenied(exchange) }
         if case .failed(let why) = answer.outcome {
             refuse(exchange, status: 502, "The name could not be looked up: \(why)")
         } else {
             refuse(exchange, status: 502, "The name has no address")
         }
     }
+}
+
+extension Framing {
+    /// Whether a body follows that is more than nothing.
+    var hasContent: Bool { self != .none && self != .length(0) }
 }
 
 extension RequestHead {

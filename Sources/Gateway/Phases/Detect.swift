@@ -20,7 +20,7 @@ extension Session {
         }
     }
 
-    private func settle(_ detected: Detected) {
+    func settle(_ detected: Detected) {
         switch detected {
         case .needMore: break
         case .http1: phase = .head
@@ -33,7 +33,6 @@ extension Session {
 
     /// The client waits: in the protocols in which the server speaks first it waits for that.
     func clientSilent() {
-        guard target.endpoint != nil || target.host != nil else { return }
         let tunnel = Tunnel()
         tunnel.awaitsServer = true
         open(tunnel, .tcp, serverName: nil)

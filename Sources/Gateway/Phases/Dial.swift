@@ -48,7 +48,7 @@ extension Session {
         exchange.bytesOut += UInt64(worker.outbox.count)
         do throws(Errno) {
             // With a body behind it the head waits for it, so that both leave in one call.
-            if exchange.head.framing == .none {
+            if !exchange.head.framing.hasContent {
                 try origin.transport.write(worker.outbox.readable)
             } else {
                 origin.transport.queue(worker.outbox.readable)
@@ -58,7 +58,7 @@ extension Session {
             worker.outbox.removeAll()
             return originBroke(error)
         }
-        if exchange.head.framing == .none {
+        if !exchange.head.framing.hasContent {
             phaseDeadline = now + limits.responseTimeout
         } else {
             release(exchange)
@@ -73,7 +73,7 @@ extension Session {
         dropOrigin(reset: true)
         if tunnel != nil { return tunnelEnded(exchange) }
         // RFC 9112 section 9.3.1: a request that can be repeated is, once, when an idle connection turns out to be over.
-        if stale, exchange.head.framing == .none, exchange.head.method.isIdempotent {
+        if stale, !exchange.head.framing.hasContent, exchange.head.method.isIdempotent {
             exchange.isRetry = true
             exchange.isSent = false
             return dial(exchange)

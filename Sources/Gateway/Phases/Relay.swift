@@ -55,7 +55,7 @@ extension Session {
         worker.outbox.removeAll()
         if exchange.responseInput.isEmpty {
             let used = readResponse(exchange, fresh)
-            if self.exchange === exchange, phase == .exchange {
+            if self.exchange === exchange {
                 exchange.responseInput.append(UnsafeRawBufferPointer(rebasing: fresh[used...]))
             }
         } else {
@@ -64,6 +64,8 @@ extension Session {
             if self.exchange === exchange { exchange.responseInput.consume(used) }
         }
         flushOutbox()
+        // What came behind a 101 is the first of the new protocol.
+        if phase == .tunnel, self.exchange === exchange { pushResponseInput(exchange) }
     }
 
     private func flushOutbox() {
@@ -132,6 +134,7 @@ extension Session {
         if framing == .untilClose { isLast = true }
         exchange.bytesIn += UInt64(worker.outbox.count)
         exchange.isAnswering = true
+        exchange.isStreaming = response.isStream(bytes)
         if exchange.readsResponse {
             exchange.inspection.open(.response, as: .body, codings: response.codings(bytes))
         }
@@ -215,6 +218,15 @@ extension Session {
             responseEnd(exchange, leftOver: 0)
         } else {
             originBroke(nil)
+        }
+    }
+}
+
+extension ResponseHead {
+    /// A response that goes on for as long as both sides like: server-sent events.
+    fileprivate func isStream(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        fields.contains { field in
+            field.id == .contentType && bytes[field.value].starts(with: "text/event-stream".utf8)
         }
     }
 }

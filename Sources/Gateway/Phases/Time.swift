@@ -10,7 +10,7 @@ extension Session {
         switch phase {
         case .detect:
             if phaseDeadline != .never { return phaseDeadline }
-            return input.isEmpty ? detectFrom + limits.detectTimeout : detectFrom + limits.headTimeout
+            return (input.isEmpty ? detectFrom : lastMove) + limits.detectTimeout
         case .head: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.idleTimeout
         // Woken by the recorder, the resolver and the origin, which keep their own time.
         case .slot, .resolve, .dial, .closed: return .never
@@ -23,7 +23,7 @@ extension Session {
             if let exchange, !exchange.held.isEmpty || !exchange.heldBack.isEmpty {
                 return lastMove + limits.holdTimeout
             }
-            return lastMove + limits.tunnelIdleTimeout
+            return lastMove + (tunnel?.awaitsServer == true ? limits.idleTimeout : limits.tunnelIdleTimeout)
         case .closing: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.writeTimeout
         }
     }
@@ -36,10 +36,15 @@ extension Session {
         guard deadline <= now else { return }
         switch phase {
         case .detect:
-            if input.isEmpty, phaseDeadline == .never, listener.intercept != .explicit || target.host != nil {
-                clientSilent()
-            } else {
+            if phaseDeadline != .never {
                 tooSlow()
+            } else if input.isEmpty {
+                clientSilent()
+            } else if Detector.mayBecomeReadable(input.readable) {
+                // Half a request line must not become an unread tunnel by waiting.
+                phaseDeadline = detectFrom + limits.headTimeout
+            } else {
+                settle(Detector.client(input.readable, ended: true))
             }
         case .head:
             if exchange == nil || input.isEmpty { phase = .closed } else { tooSlow() }

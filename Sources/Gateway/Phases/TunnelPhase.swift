@@ -11,7 +11,7 @@ extension Session {
         guard let tunnel else { return }
         if exchange.application == .tls, exchange.name == nil {
             // TLS to an address that a rule names needs no name.
-            if case .allowed = exchange.decision.cover {} else { exchange.note(.noSNI) }
+            if exchange.decision.rule?.isLearned ?? true { exchange.note(.noSNI) }
         }
         tunnel.isRead = exchange.reads.contains(.packet)
         if !tunnel.awaitsServer { noteUnread(exchange) }
@@ -32,7 +32,8 @@ extension Session {
 
     /// Sensors that want a body, a url or a header see nothing of a tunnel; that is said, never passed over.
     func noteUnread(_ exchange: Exchange) {
-        guard !exchange.reads.contains(.packet), !exchange.reads.isEmpty else { return }
+        let isRead = exchange.reads.contains(.packet) && !exchange.application.hidesItsContent
+        guard !isRead, !exchange.reads.isEmpty else { return }
         exchange.uninspectable = .tunnel
         exchange.noteInspection()
     }
@@ -54,9 +55,13 @@ extension Session {
         let tunnel = Tunnel()
         tunnel.isRead = exchange.reads.contains(.packet)
         self.tunnel = tunnel
-        let early = exchange.responseInput.readable
         startTunnel(exchange)
-        if !early.isEmpty { deliverTunnel(exchange, early) }
+    }
+
+    /// What the origin sent behind its 101.
+    func pushResponseInput(_ exchange: Exchange) {
+        guard !exchange.responseInput.isEmpty else { return }
+        deliverTunnel(exchange, exchange.responseInput.readable)
         exchange.responseInput.removeAll()
     }
 
@@ -274,5 +279,15 @@ extension Session {
         if !orderly { transport.socket.setResetOnClose() }
         finish(exchange)
         phase = orderly ? .closing(linger: false) : .closed
+    }
+}
+
+extension Application {
+    /// Encrypted, compressed or masked: reading its packets would find nothing and prove nothing.
+    fileprivate var hidesItsContent: Bool {
+        switch self {
+        case .tls, .ssh, .http2, .grpc, .webSocket: true
+        default: false
+        }
     }
 }

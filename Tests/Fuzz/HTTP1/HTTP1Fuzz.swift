@@ -50,6 +50,31 @@ func check(_ holds: Bool, _ property: StaticString) {
     precondition(holds, "\(property)")
 }
 
+/// What holds of every head that was taken, by the plainest reading of RFC 9112.
+func checkGrammar(_ head: UnsafeRawBufferPointer, _ fields: ContiguousArray<Field>) {
+    for (at, byte) in head.enumerated() {
+        switch byte {
+        case 0x0d: check(at + 1 < head.count && head[at + 1] == 0x0a, "CR is before LF")
+        case 0x0a: check(at > 0 && head[at - 1] == 0x0d, "LF is behind CR")
+        default: check(byte >= 0x20 && byte != 0x7f || byte == 0x09, "a head has no control")
+        }
+    }
+    for field in fields {
+        let name = head[field.name]
+        check(!name.isEmpty && head[field.name.upperBound] == UInt8(ascii: ":"), "a colon follows the name")
+        check(
+            !name.contains { $0 <= 0x20 || $0 >= 0x7f || "()<>@,;:\\\"/[]?={}".utf8.contains($0) }, "a name is a token")
+        let value = head[field.value]
+        check(
+            value.first != 0x20 && value.first != 0x09 && value.last != 0x20 && value.last != 0x09, "a value is trimmed"
+        )
+        check(!value.contains(0x0d), "a value ends with its line")
+        let text = String(decoding: name, as: UTF8.self).lowercased()
+        let known = FieldName.allCases.first { $0 != .other && $0.text.description == text }
+        check(field.id == known ?? .other, "a name is known for what it is")
+    }
+}
+
 func parsed(_ input: UnsafeRawBufferPointer, _ ends: [Int], _ limits: Limits) -> (HeadStep, RequestHead) {
     var head = RequestHead()
     var step = HeadStep.needMore
@@ -73,6 +98,7 @@ func fuzzRequest(_ input: UnsafeRawBufferPointer, _ cut: Cut, _ limits: Limits, 
     check(head.fields == cutHead.fields, "a request gives the same fields in any cut")
     guard case .head(let length) = step else { return }
     check(length <= input.count && length <= limits.headBytes, "a head lies within its bytes")
+    checkGrammar(UnsafeRawBufferPointer(rebasing: input[..<length]), head.fields)
     var options = Writer.RequestOptions()
     options.keepsExpect = byte & 4 == 0
     options.keepsUpgrade = byte & 8 == 0
@@ -125,6 +151,7 @@ func fuzzResponse(_ input: UnsafeRawBufferPointer, _ cut: Cut, _ limits: Limits,
     check(head.fields == cutHead.fields, "a response gives the same fields in any cut")
     guard case .head(let length) = step else { return }
     check(length <= input.count && length <= limits.headBytes, "a head lies within its bytes")
+    checkGrammar(UnsafeRawBufferPointer(rebasing: input[..<length]), head.fields)
     var options = Writer.ResponseOptions()
     options.close = byte & 16 != 0
     options.minorVersion = byte & 32 == 0 ? 1 : 0
@@ -183,6 +210,7 @@ func fuzzChunks(_ input: UnsafeRawBufferPointer, _ cut: Cut, _ limits: Limits) {
     check(whole.result.rejection == parts.result.rejection, "a body is refused the same in any cut")
     guard whole.result.isEnded else { return }
     check(whole.result.consumed == parts.result.consumed, "a body ends at the same byte in any cut")
+    whole.trailers.bytes.withUnsafeBytes { checkGrammar($0, whole.trailers.fields) }
     var buffer = Buffer()
     whole.result.data.withUnsafeBytes { Writer.chunk($0, into: &buffer) }
     Writer.lastChunk(whole.trailers, into: &buffer)

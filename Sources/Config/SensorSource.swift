@@ -1,0 +1,44 @@
+import Bytes
+import DLP
+
+/// What the sensors are compiled from, and where each part of them was written.
+struct SensorSource {
+    private let settings: Settings
+
+    init(_ settings: Settings) { self.settings = settings }
+
+    func compile(fingerprintKey: [UInt8]) -> Result<Database, ConfigErrors> {
+        Database.compile(settings.sensors, limits: settings.limits, fingerprintKey: fingerprintKey).mapError {
+            ConfigErrors($0.errors.map(told))
+        }
+    }
+
+    /// Sensors that services attach and nobody defined.
+    var unknown: [ConfigError] {
+        let names = Database.builtIn.map(\.name) + settings.sensors.map(\.name)
+        let known = Set(names)
+        return settings.services.flatMap(\.sensors).filter { !known.contains($0.name) }.map { sensor in
+            let hint = nearest(sensor.name, among: names).map { "did you mean \($0)?" }
+            return ConfigError(
+                sensor.place,
+                "sensors: no sensor is called \(shown(sensor.name)), \(hint ?? "expected one of \(names.joined(separator: ", "))")"
+            )
+        }
+    }
+
+    /// An error of the compiler at the place of the expression, rule or sensor it speaks of.
+    func told(_ error: CompileError) -> ConfigError {
+        let offset = error.offset.map { " at byte \($0)" } ?? ""
+        guard let sensor = settings.sensors.firstIndex(where: { $0.name == error.sensor }) else {
+            return ConfigError(settings.top, "sensor \(error.sensor): \(error.message)\(offset)")
+        }
+        let places = settings.places.sensors[sensor]
+        guard let rule = settings.sensors[sensor].rules.firstIndex(where: { $0.name == error.rule }) else {
+            return ConfigError(places.name, "sensor \(error.sensor) \(error.message)\(offset)")
+        }
+        guard let pattern = error.pattern, places.rules[rule].patterns.indices.contains(pattern) else {
+            return ConfigError(places.rules[rule].name, "rule \(error.rule ?? "") \(error.message)\(offset)")
+        }
+        return ConfigError(places.rules[rule].patterns[pattern], "regex: \(error.message)\(offset)")
+    }
+}
