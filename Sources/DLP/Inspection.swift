@@ -111,7 +111,7 @@ public final class Inspection {
         tally.inspected &+= UInt64(value.count)
         let before = kept.count
         read(value, list, context, nil)
-        if context == .url, Percent.decode(value, into: &decodedURL) {
+        if context == .url, Percent.isCoded(value), Percent.decode(value, into: &decodedURL) {
             decodedURL.withUnsafeBytes { read($0, list, context, before) }
         }
     }
@@ -129,7 +129,7 @@ public final class Inspection {
             if !begun { search.begin(window) }
             begun = true
             let index = lane.pointee.reader
-            var cursor = Cursor()
+            var cursor = Cursor(allowance: Search.valueWork)
             searching: while true {
                 let event = search.next(lane, list, window, &cursor, settle: false) { accepts(index, $0) }
                 switch event {
@@ -248,7 +248,7 @@ public final class Inspection {
         let reader = profile.readers[match.reader]
         let rule = profile.rules[reader.rule]
         guard let slot = rule.slot else {
-            record(kept(match, rule))
+            if isFull(before: match) { tally.findings += 1 } else { record(kept(match, rule)) }
             return enforce(rule.action, redactable: match.redactable)
         }
         if !proofs[slot].done, reader.bit == rule.wanted & (~rule.wanted &+ 1), proofs[slot].place == nil {
@@ -288,6 +288,12 @@ public final class Inspection {
         case .redact: return impossible ? .deny : .redact
         case .deny: return .deny
         }
+    }
+
+    /// This match would only be counted: a body full of matches is not worth a fingerprint each.
+    private func isFull(before match: Match) -> Bool {
+        guard kept.count >= keptMax, let last = kept.last else { return false }
+        return (last.subject, last.finding.offset) < (match.subject, match.offset)
     }
 
     private func record(_ entry: Kept) {

@@ -109,7 +109,8 @@ final class Masks {
         if rest > 0 {
             memcpy(tail, base + whole * 64, rest)
             let inside: UInt64 = 1 << UInt64(rest) - 1
-            mask[whole] = weir_class_mask64(tail, set) & inside | after & ~inside
+            weir_class_masks(tail, 1, set, mask + whole)
+            mask[whole] = mask[whole] & inside | after & ~inside
         }
         mask[stride - 1] = after
     }
@@ -118,10 +119,23 @@ final class Masks {
     static func digits(_ base: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var found = 0
         var at = 0
+        while at + 64 <= count {
+            let low = weir_digit_mask16(base + at) | weir_digit_mask16(base + at + 16) << 16
+            let high = weir_digit_mask16(base + at + 32) | weir_digit_mask16(base + at + 48) << 16
+            found &+= (UInt64(low) | UInt64(high) << 32).nonzeroBitCount
+            at &+= 64
+        }
+        var rest: UInt64 = 0
         while at + 16 <= count {
-            found &+= weir_digit_mask16(base + at).nonzeroBitCount
+            rest = rest << 16 | UInt64(weir_digit_mask16(base + at))
             at &+= 16
         }
+        if at < count, count >= 16 {
+            // The last bytes once more, without those that were counted.
+            rest = rest << 16 | UInt64(weir_digit_mask16(base + count - 16) >> UInt32(16 - (count - at)))
+            at = count
+        }
+        found &+= rest.nonzeroBitCount
         while at < count {
             found &+= base[at] &- 0x30 < 10 ? 1 : 0
             at &+= 1

@@ -86,7 +86,7 @@ final class Stream {
     /// A value begins.
     private func begin(from offset: UInt64) {
         cursors.removeAll(keepingCapacity: true)
-        cursors.append(contentsOf: repeatElement(Cursor(), count: list.lanes.count))
+        cursors.append(contentsOf: repeatElement(Cursor(allowance: Search.streamWork), count: list.lanes.count))
         carry.removeAll(keepingCapacity: true)
         (windowStart, valueBytes, valueFrom) = (0, 0, offset)
         map.reset()

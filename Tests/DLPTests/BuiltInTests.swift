@@ -62,3 +62,14 @@ import Testing
         #expect(try Self.found("nir=\(text);").isEmpty)
     }
 }
+
+@Suite struct MasksTests {
+    @Test func digitsAreCountedAtEveryLength() {
+        let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ ($0 % 3) * 0x30) }
+        for count in 0...bytes.count {
+            let expected = bytes[..<count].count { (0x30...0x39).contains($0) }
+            let found = bytes.withUnsafeBufferPointer { $0.baseAddress.map { Masks.digits($0, count) } }
+            #expect(found == expected)
+        }
+    }
+}
