@@ -115,31 +115,40 @@ final class Masks {
         mask[stride - 1] = after
     }
 
-    /// How many of these bytes are digits.
-    static func digits(_ base: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    /// How many of these bytes are digits, and whether four of them may stand together.
+    static func digits(_ base: UnsafePointer<UInt8>, _ count: Int) -> (count: Int, four: Bool) {
         var found = 0
+        var four = false
         var at = 0
-        while at + 64 <= count {
-            let low = weir_digit_mask16(base + at) | weir_digit_mask16(base + at + 16) << 16
-            let high = weir_digit_mask16(base + at + 32) | weir_digit_mask16(base + at + 48) << 16
-            found &+= (UInt64(low) | UInt64(high) << 32).nonzeroBitCount
+        while at < count {
+            let mask = digitMask(base, at, count)
+            found &+= mask.nonzeroBitCount
+            // A run that goes on in the next word is taken for long.
+            if mask & mask >> 1 & mask >> 2 & mask >> 3 != 0 || mask >> 63 != 0 { four = true }
             at &+= 64
         }
-        var rest: UInt64 = 0
-        while at + 16 <= count {
-            rest = rest << 16 | UInt64(weir_digit_mask16(base + at))
+        return (found, four)
+    }
+
+    /// Bit i: byte `from + i` is there and is a digit.
+    private static func digitMask(_ base: UnsafePointer<UInt8>, _ from: Int, _ count: Int) -> UInt64 {
+        var mask: UInt64 = 0
+        let end = min(from &+ 64, count)
+        var at = from
+        while at &+ 16 <= end {
+            mask |= UInt64(weir_digit_mask16(base + at)) &<< UInt64(truncatingIfNeeded: at &- from)
             at &+= 16
         }
-        if at < count, count >= 16 {
-            // The last bytes once more, without those that were counted.
-            rest = rest << 16 | UInt64(weir_digit_mask16(base + count - 16) >> UInt32(16 - (count - at)))
-            at = count
+        if at == end { return mask }
+        if end >= 16 {
+            // The last bytes once more, without those that were seen.
+            let last = weir_digit_mask16(base + end - 16) >> UInt32(truncatingIfNeeded: 16 &- (end &- at))
+            return mask | UInt64(last) &<< UInt64(truncatingIfNeeded: at &- from)
         }
-        found &+= rest.nonzeroBitCount
-        while at < count {
-            found &+= base[at] &- 0x30 < 10 ? 1 : 0
+        while at < end {
+            if base[at] &- 0x30 < 10 { mask |= 1 &<< UInt64(truncatingIfNeeded: at &- from) }
             at &+= 1
         }
-        return found
+        return mask
     }
 }
