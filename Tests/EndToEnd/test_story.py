@@ -41,8 +41,8 @@ services:
   - {name: myapp.default, mode: monitor, sensors: {nir: alert}, rules: [{to: any, action: allow}]}
 """)
     assert body_of(post(world)) == (200, "collected\n")
-    event = gateway.events(reason="finding", service="myapp.default")[0]
-    finding = event["findings"][0]
+    event = gateway.events(kind="finding", service="myapp.default")[0]
+    finding = event["finding"]
     assert finding["sensor"] == "nir"
     assert finding["context"] == "body"
     assert finding["action"] == "alert"
@@ -76,9 +76,9 @@ services:
     assert nginx.log() == log, "the outside host saw a request"
     for host in (CANARY, ATTACKER):
         assert bytes(map(int, host.split("."))) not in capture, f"packets went to {host}"
-    event = gateway.events(2, action="deny", reason="finding")[-1]
-    assert event["findings"][0]["action"] == "deny"
-    assert event.get("bytes_before_verdict", 0) == 0
+    event = gateway.events(2, kind="finding", action="deny")[-1]
+    assert event["finding"]["action"] == "deny"
+    assert gateway.sessions(2, action="deny")[-1]["bytes_before_verdict"] == 0
     # The event that the client was told of is the one in the records.
     assert any(event["id"] in str(problem.values()) for event in gateway.events(2, action="deny"))
 
