@@ -18,6 +18,8 @@ final class Expression: @unchecked Sendable {
     let mindsLastNewline: Bool
     /// What the first bytes of a match can be.
     let prefix: [ByteSet]
+    /// What cannot stand before a match.
+    let refusedBefore: ByteSet
     /// Bytes of the longest match with what it looks ahead at, or none.
     let lengthMax: Int?
 
@@ -40,6 +42,7 @@ final class Expression: @unchecked Sendable {
         startsOnly = Self.number(unanchored, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED != 0
         mindsLastNewline = syntax.mindsLastNewline
         lengthMax = syntax.lengthMax
+        refusedBefore = syntax.refusedBefore
         prefix = Self.agreed(syntax.prefix, firstBytes, lengthMin)
         if lookBehind > limits.matchBytes {
             throw Refusal(

@@ -12,6 +12,10 @@ struct Syntax: Sendable {
         case repeated(Node, Int, Int?)
         /// Looked at and not taken.
         case ahead(Node)
+        /// `\b`
+        case wordBoundary
+        /// Does not come after one of these bytes.
+        case notAfter(ByteSet)
 
         static let empty = Node.sequence([])
         static let anything = Node.repeated(.byte(.all), 0, nil)
@@ -22,6 +26,8 @@ struct Syntax: Sendable {
     let mindsLastNewline: Bool
     /// Bytes of the longest match with what it looks ahead at, or none.
     let lengthMax: Int?
+    /// What cannot stand before a match.
+    let refusedBefore: ByteSet
     /// What the first bytes of a match can be; not longer than the shortest match.
     let prefix: [ByteSet]
 
@@ -34,13 +40,40 @@ struct Syntax: Sendable {
         lookBehindDepth = parser.lookBehindDepth
         mindsLastNewline = parser.mindsLastNewline
         lengthMax = Self.longest(node)
-        prefix = Self.prefix(node)
+        let prefix = Self.prefix(node)
+        self.prefix = prefix
+        refusedBefore = Self.refusedBefore(node, wordFirst: prefix.first?.isSubset(of: SyntaxClass.word) ?? false)
+    }
+
+    /// By the assertions at the very start.
+    private static func refusedBefore(_ node: Node, wordFirst: Bool) -> ByteSet {
+        switch node {
+        case .notAfter(let set): return set
+        case .wordBoundary: return wordFirst ? SyntaxClass.word : ByteSet()
+        case .sequence(let parts):
+            var refused = ByteSet()
+            for part in parts {
+                refused = refused.union(refusedBefore(part, wordFirst: wordFirst))
+                if !isAssertion(part) { break }
+            }
+            return refused
+        default: return ByteSet()
+        }
+    }
+
+    private static func isAssertion(_ node: Node) -> Bool {
+        switch node {
+        case .ahead, .wordBoundary, .notAfter: true
+        case .sequence(let parts): parts.allSatisfy(isAssertion)
+        default: false
+        }
     }
 
     /// None where there is no bound.
     private static func longest(_ node: Node) -> Int? {
         switch node {
         case .byte: return 1
+        case .wordBoundary, .notAfter: return 0
         case .ahead(let part): return longest(part)
         case .sequence(let parts):
             return parts.reduce(0 as Int?) { sum, part in
@@ -70,7 +103,7 @@ struct Syntax: Sendable {
     private static func walk(_ node: Node, from starts: UInt64, _ sets: inout [ByteSet]) -> UInt64 {
         let beyond: UInt64 = 1 << UInt64(prefixMax)
         switch node {
-        case .ahead: return starts
+        case .ahead, .wordBoundary, .notAfter: return starts
         case .byte(let set):
             for at in 0..<prefixMax where starts & 1 << UInt64(at) != 0 { sets[at] = sets[at].union(set) }
             return (starts & ~beyond) << 1 | starts & beyond

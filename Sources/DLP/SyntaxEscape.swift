@@ -18,7 +18,8 @@ enum SyntaxEscape {
         case UInt8(ascii: "Z"):
             parser.mindsLastNewline = true
             return .empty
-        case UInt8(ascii: "b"), UInt8(ascii: "B"), UInt8(ascii: "A"), UInt8(ascii: "z"), UInt8(ascii: "E"):
+        case UInt8(ascii: "b"): return .wordBoundary
+        case UInt8(ascii: "B"), UInt8(ascii: "A"), UInt8(ascii: "z"), UInt8(ascii: "E"):
             return .empty
         case UInt8(ascii: "Q"): return quoted(&parser, flags)
         case UInt8(ascii: "R"):

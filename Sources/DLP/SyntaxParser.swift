@@ -181,7 +181,16 @@ struct SyntaxParser {
         if take("C") { throw Refusal(offset: start, message: "callouts are not supported, expected none") }
         if take(":") || take(">") { return try inner(flags) }
         if take("=") || take("!") || take("*") { return .ahead(try inner(flags)) }
-        if take("<=") || take("<!") || take("<*") {
+        if take("<!") {
+            lookBehindDepth += 1
+            let refused = try inner(flags)
+            // One byte is what the candidates can be asked for.
+            if case .sequence(let parts) = refused, parts.count == 1, case .byte(let set) = parts[0] {
+                return .notAfter(set)
+            }
+            return .empty
+        }
+        if take("<=") || take("<*") {
             lookBehindDepth += 1
             _ = try inner(flags)
             return .empty
