@@ -285,10 +285,11 @@ def _packet(frame):
 class Tcpdump:
     """tcpdump into a file, as a security team would run it."""
 
-    def __init__(self, world, path, role="outside", interface="any"):
+    def __init__(self, world, path, role="outside", interface="any", expression=""):
         self.path = str(path)
         self.process = world.start(
-            role, ["tcpdump", "-Z", "root", "-i", interface, "-s", "0", "-U", "--immediate-mode", "-w", self.path],
+            role, ["tcpdump", "-Z", "root", "-i", interface, "-s", "0", "-U", "--immediate-mode", "-w", self.path,
+                   *expression.split()],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for line in self.process.stderr:
             if b"listening on" in line:

