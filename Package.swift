@@ -37,7 +37,7 @@ let package = Package(
 
         module("Bytes", []),
         module("OS", ["Bytes", "CLinux"]),
-        module("Loop", ["Bytes", "OS"]),
+        module("Loop", ["Bytes", "CLinux", "OS"]),
         module("TLS", ["Bytes"]),
         module("HTTP", ["Bytes"]),
         module("DNS", ["Bytes"]),
@@ -54,7 +54,8 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Gateway", "Config", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Bytes", "OS", "Policy", "DLP", "Record", "Config", "Gateway",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
 
@@ -71,9 +72,10 @@ let package = Package(
     ]
 )
 
-// A fuzz target brings no `main` and links only with the fuzzer's, so it is there only when asked for:
-//     WEIR_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --disable-dead-strip --product FuzzHTTP1 \
-//         --scratch-path .build/fuzz
+// A fuzz target links only with `--sanitize=fuzzer`, so it is there only when asked for. The compiler takes the last
+// `-sanitize` alone, and the linker's dead strip drops the coverage counters:
+//     WEIR_FUZZ=1 swift build -c release --disable-dead-strip --sanitize=fuzzer -Xswiftc -sanitize=fuzzer,address \
+//         --scratch-path .build/fuzz --product FuzzDNS
 if Context.environment["WEIR_FUZZ"] != nil {
     func fuzz(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = ["corpus"]) -> Target {
         .executableTarget(

@@ -155,7 +155,23 @@ private struct Merge {
         settings.places.identities = parts.identities.map(\.places)
         settings.sensors = parts.sensors.map(\.spec)
         settings.places.sensors = parts.sensors.map(\.places)
-        return errors.isEmpty ? .success(settings) : .failure(ConfigErrors(errors))
+        if errors.isEmpty { return .success(settings) }
+        return .failure(ConfigErrors(errors + laterErrors))
+    }
+
+    /// What compiling the sensors would show once these errors are mended, told with them: not where something is
+    /// wrong already, and nothing of sensors that are missed where some could not be read. Of the policy nothing is
+    /// left to show.
+    private var laterErrors: [ConfigError] {
+        let sensors = zip(settings.sensors, settings.places.sensors)
+        let hollow = sensors.flatMap { zip($0.rules, $1.rules).filter(\.0.patterns.isEmpty).map(\.1.name) }
+        let places = Set(errors.map(\.place) + hollow)
+        let lacksSensors = errors.contains { error in
+            ["sensors:", "include:", "not YAML:"].contains { error.message.hasPrefix($0) }
+        }
+        let source = SensorSource(settings)
+        let found = source.compile(fingerprintKey: []).errors + (lacksSensors ? [] : source.unknown)
+        return found.filter { !places.contains($0.place) }
     }
 
     /// A body that is to be held must fit.

@@ -38,6 +38,7 @@ final class Diagnosis {
 
 /// One node being read, under the key by which messages call it.
 struct Value {
+    /// As the tests call it, which do not know the library.
     typealias Tree = Node
 
     let node: Node

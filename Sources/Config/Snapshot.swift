@@ -47,7 +47,7 @@ public final class Snapshot: Sendable {
 }
 
 extension Result where Failure == ConfigErrors {
-    fileprivate var errors: [ConfigError] {
+    var errors: [ConfigError] {
         if case .failure(let failure) = self { failure.errors } else { [] }
     }
 }

@@ -102,6 +102,7 @@ public final class Database: Sendable {
             }
             do {
                 let expression = try Expression(spec.regex, limits: limits)
+                warn(expression, place)
                 return Pattern(
                     expression: expression, contexts: spec.contexts, negated: spec.negated, validator: validator)
             } catch {
@@ -110,6 +111,16 @@ public final class Database: Sendable {
                 fail(refused)
                 return nil
             }
+        }
+
+        private mutating func warn(_ expression: Expression, _ place: CompileError) {
+            let length = expression.lengthMax
+            if let length, length <= limits.matchBytes { return }
+            var warning = place
+            let found = length.map { "matches can be \($0) bytes long" } ?? "matches have no bound"
+            warning.message =
+                found + ", expected at most limits.match_bytes (\(limits.matchBytes)); longer ones are pattern_overrun"
+            warnings.append(warning)
         }
 
         private mutating func fail(_ error: CompileError) { errors.append(error) }

@@ -80,13 +80,6 @@ final class Decoder {
     func drop(from index: Int) { stages.removeSubrange(index...) }
 }
 
-extension Int {
-    func multipliedClamping(by other: Int) -> Int {
-        let (product, overflow) = multipliedReportingOverflow(by: other)
-        return overflow ? .max : product
-    }
-}
-
 /// One coding being undone by zlib.
 final class Stage {
     static let sliceBytes = 512

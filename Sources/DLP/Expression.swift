@@ -16,7 +16,12 @@ final class Expression: @unchecked Sendable {
     let startsOnly: Bool
     /// Has `$` or `\Z`, which look at a newline and at whether the value ends after it.
     let mindsLastNewline: Bool
-    let syntax: Syntax
+    /// What the first bytes of a match can be.
+    let prefix: [ByteSet]
+    /// What cannot stand before a match.
+    let refusedBefore: ByteSet
+    /// Bytes of the longest match with what it looks ahead at, or none.
+    let lengthMax: Int?
 
     struct Refusal: Error {
         var offset: Int?
@@ -25,7 +30,7 @@ final class Expression: @unchecked Sendable {
 
     init(_ source: String, limits: Limits) throws(Refusal) {
         let bytes = [UInt8](source.utf8)
-        syntax = try Syntax(bytes)
+        let syntax = try Syntax(bytes)
         let common = UInt32(PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C) | PCRE2_NO_DOTSTAR_ANCHOR
         // The unanchored form is asked for what it knows of its first byte and thrown away.
         let unanchored = try Self.compile(bytes, common)
@@ -36,6 +41,9 @@ final class Expression: @unchecked Sendable {
         lookBehind = max(behind * max(syntax.lookBehindDepth, 1), Self.lookBehindMin) + 1
         startsOnly = Self.number(unanchored, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED != 0
         mindsLastNewline = syntax.mindsLastNewline
+        lengthMax = syntax.lengthMax
+        refusedBefore = syntax.refusedBefore
+        prefix = Self.agreed(syntax.prefix, firstBytes, lengthMin)
         if lookBehind > limits.matchBytes {
             throw Refusal(
                 message: "looks back \(behind) bytes, expected at most limits.match_bytes (\(limits.matchBytes))")
@@ -51,6 +59,14 @@ final class Expression: @unchecked Sendable {
 
     /// Kept before every start: what tells a bare JSON number from text when it is overwritten.
     private static let lookBehindMin = 16
+
+    /// The prefix as far as PCRE2, which reads the expression on its own account, does not speak against it.
+    private static func agreed(_ prefix: [ByteSet], _ firstBytes: ByteSet, _ lengthMin: Int) -> [ByteSet] {
+        guard let first = prefix.first, firstBytes == .all || firstBytes.isSubset(of: first) else {
+            return firstBytes == .all ? [] : [firstBytes]
+        }
+        return [first.intersection(firstBytes)] + prefix.dropFirst().prefix(max(lengthMin - 1, 0))
+    }
 
     private static func compile(_ source: [UInt8], _ options: UInt32) throws(Refusal) -> OpaquePointer {
         let context = pcre2_compile_context_create_8(nil)

@@ -47,6 +47,10 @@ public final class Inspection {
 
     let scratch: Scratch
     private var profile: Profile?
+    /// Borrowed from the profile.
+    private var requestLists = ReadLists.none
+    private var responseLists = ReadLists.none
+    private(set) var search: Search
     private var kept: [Kept] = []
     private var keptMax = Inspection.findingsMax
     private var proofs: [Proof] = []
@@ -65,10 +69,13 @@ public final class Inspection {
     /// All findings, those past `findingsMax` included.
     public private(set) var findingsCount = 0
 
-    public init(scratch: Scratch) { self.scratch = scratch }
+    public init(scratch: Scratch) {
+        self.scratch = scratch
+        search = Search(judge: Judge(scratch: scratch, reachMax: 0, stepsMax: 0))
+    }
 
     public func reset(_ profile: Profile) {
-        if self.profile !== profile { self.profile = profile }
+        if self.profile !== profile { use(profile) }
         if !kept.isEmpty { kept.removeAll() }
         if !proofs.isEmpty { proofs.removeAll(keepingCapacity: true) }
         if profile.slots > 0 { proofs.append(contentsOf: repeatElement(Proof(), count: profile.slots)) }
@@ -80,12 +87,18 @@ public final class Inspection {
         }
     }
 
+    private func use(_ profile: Profile) {
+        self.profile = profile
+        (requestLists, responseLists) = (profile.requestLists, profile.responseLists)
+        let limits = profile.database.limits
+        search = Search(judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps))
+    }
+
     // MARK: Values
 
     /// A whole small value: the path and query as sent, or the value of one header field. Each is a subject of its own.
     public func scan(_ value: UnsafeRawBufferPointer, as context: Contexts) {
-        guard let profile else { return }
-        let list = profile.requestLists[context]
+        let list = requestLists[context]
         guard value.count >= list.lengthMin else { return }
         inspectedBytes &+= UInt64(value.count)
         let before = kept.count
@@ -101,10 +114,14 @@ public final class Inspection {
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
-        for index in list.readers {
+        search.begin(window)
+        guard let lanes = list.lanes.baseAddress else { return }
+        for lane in lanes..<lanes + list.lanes.count {
+            let index = lane.pointee.reader
             var cursor = Cursor()
             searching: while true {
-                switch search.next(reader(index), window, &cursor, settle: false) {
+                let event = search.next(lane, list, window, &cursor, settle: false) { accepts(index, $0) }
+                switch event {
                 case .exhausted: break searching
                 case .overrun: overrun()
                 case .match(let start, let end):
@@ -130,8 +147,7 @@ public final class Inspection {
 
     /// A body or tunnel side begins. `codings` in the order of Content-Encoding. A side may be opened again.
     public func open(_ side: Side, as context: Contexts, codings: [ContentCoding]) {
-        guard let profile else { return }
-        let lists = side == .request ? profile.requestLists : profile.responseLists
+        let lists = side == .request ? requestLists : responseLists
         stream(side).open(as: context, list: lists[context], codings: codings)
     }
 
@@ -199,15 +215,8 @@ public final class Inspection {
         return UInt64(max(profile.hold, 0))
     }
 
-    var search: Search {
-        let limits = limits
-        scratch.prepare(steps: limits.matchSteps, quickSteps: Judge.quickSteps)
-        return Search(judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps))
-    }
-
-    func reader(_ index: Int) -> Profile.Reader {
-        guard let profile else { preconditionFailure("an inspection reads after reset only") }
-        return profile.readers[index]
+    func accepts(_ reader: Int, _ match: UnsafeRawBufferPointer) -> Bool {
+        profile?.readers[reader].validator?.accepts(match) ?? true
     }
 
     func nextSubject() -> Int {

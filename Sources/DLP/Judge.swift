@@ -28,39 +28,41 @@ struct Judge {
     static let quickSteps = 2000
     static let reaches = (first: 64, second: 512)
 
-    /// `cost`: 1 for every 64 bytes of reach, and for every 100 steps when the quick try did not do.
-    func answer(_ expression: Expression, _ window: Window, at start: Int, cost: inout Int) -> Answer {
+    /// `cost`: 1 for every 64 bytes of reach, and for every 100 steps when the quick try did not do. Nothing is charged
+    /// for what is pending.
+    func answer(_ lane: UnsafePointer<Lane>, _ window: Window, at start: Int, cost: inout Int) -> Answer {
         let available = window.count - start
         var reach = min(Self.reaches.first, reachMax)
         while true {
-            let whole = available < reach && window.ended
-            let answer = attempt(expression, window, start, length: min(available, reach), whole: whole, cost: &cost)
-            guard answer == .pending, available >= reach else {
-                if whole || answer != .pending { cost += reach / Self.reaches.first }
-                return answer
+            var answer = attempt(lane, window, start, length: min(available, reach), whole: false, cost: &cost)
+            // Even at the end a partial match is asked for first: the JIT takes other ways when it knows the end, and
+            // would run into its limits at other starts than where the end came later.
+            if answer == .pending, available < reach, window.ended {
+                answer = attempt(lane, window, start, length: available, whole: true, cost: &cost)
             }
-            if reach == reachMax {
-                cost += reach / Self.reaches.first
-                return .overrun
+            if answer == .pending, available < reach { return .pending }
+            if answer != .pending || reach == reachMax {
+                cost += (reach + Self.reaches.first - 1) / Self.reaches.first
+                return answer == .pending ? .overrun : answer
             }
             reach = min(reach < Self.reaches.second ? Self.reaches.second : reachMax, reachMax)
         }
     }
 
     private func attempt(
-        _ expression: Expression, _ window: Window, _ start: Int, length: Int, whole: Bool, cost: inout Int
+        _ lane: UnsafePointer<Lane>, _ window: Window, _ start: Int, length: Int, whole: Bool, cost: inout Int
     ) -> Answer {
         var end = start + length
         // A newline at the end of what has come: PCRE2 would take it for the last of the value.
-        if !whole && expression.mindsLastNewline && window.base[end - 1] == UInt8(ascii: "\n") { end -= 1 }
+        if !whole && lane.pointee.mindsLastNewline && window.base[end - 1] == UInt8(ascii: "\n") { end -= 1 }
         if end == start { return .pending }
         let options = PCRE2_NOTEMPTY | (whole ? 0 : PCRE2_PARTIAL_HARD)
         var result = pcre2_jit_match_8(
-            expression.code, window.base, end, start, options, scratch.matchData, scratch.quick)
+            lane.pointee.code, window.base, end, start, options, scratch.matchData, scratch.quick)
         if result == PCRE2_ERROR_MATCHLIMIT && stepsMax > Self.quickSteps {
             cost += stepsMax / 100
             result = pcre2_jit_match_8(
-                expression.code, window.base, end, start, options, scratch.matchData, scratch.full)
+                lane.pointee.code, window.base, end, start, options, scratch.matchData, scratch.full)
         }
         if result >= 0 { return .match(end: pcre2_get_ovector_pointer_8(scratch.matchData)[1]) }
         switch result {

@@ -12,8 +12,9 @@ public struct Attachment: Sendable, Hashable {
     }
 }
 
-/// What one service reads with: the patterns of its sensors, by where they read. Immutable and shared between threads.
-public final class Profile: Sendable {
+/// What one service reads with: the patterns of its sensors, by where they read. Immutable and shared between threads
+/// (the lists' pointers are to memory that is written in `init` only).
+public final class Profile: @unchecked Sendable {
     /// A pattern of an attached sensor.
     struct Reader: Sendable {
         var expression: Expression
@@ -46,8 +47,8 @@ public final class Profile: Sendable {
     let readers: [Reader]
     let rules: [Rule]
     let slots: Int
-    let requestLists: Lists
-    let responseLists: Lists
+    let requestLists: ReadLists
+    let responseLists: ReadLists
     public let enforcing: Bool
     public let hold: Int
     /// Contexts that any attached sensor reads in requests.
@@ -61,33 +62,13 @@ public final class Profile: Sendable {
     /// Such a rule has a negation, which is decided at `hold`.
     let decidesAtHold: Bool
 
-    /// Readers by context.
-    struct Lists: Sendable {
-        var url: ReadList
-        var header: ReadList
-        var body: ReadList
-        var packet: ReadList
-
-        init(_ readers: [Reader], where reads: (Reader) -> Bool) {
-            func list(_ context: Contexts) -> ReadList {
-                ReadList(
-                    readers, readers.indices.filter { readers[$0].contexts.contains(context) && reads(readers[$0]) })
-            }
-            (url, header, body, packet) = (list(.url), list(.header), list(.body), list(.packet))
-        }
-
-        subscript(_ context: Contexts) -> ReadList {
-            switch context {
-            case .url: url
-            case .header: header
-            case .packet: packet
-            default: body
-            }
-        }
+    /// Sensors the database does not know are none; the configuration has refused them before.
+    public convenience init(_ database: Database, _ attachments: [Attachment], enforcing: Bool, hold: Int) {
+        self.init(database, attachments, enforcing: enforcing, hold: hold, anywhere: false)
     }
 
-    /// Sensors the database does not know are none; the configuration has refused them before.
-    public init(_ database: Database, _ attachments: [Attachment], enforcing: Bool, hold: Int) {
+    /// `anywhere`: every pattern reads bodies, for files, which have no other contexts.
+    init(_ database: Database, _ attachments: [Attachment], enforcing: Bool, hold: Int, anywhere: Bool) {
         self.database = database
         self.enforcing = enforcing
         self.hold = hold
@@ -108,7 +89,7 @@ public final class Profile: Sendable {
                     if pattern.negated { compiled.unwanted |= bit } else { compiled.wanted |= bit }
                     readers.append(
                         Reader(
-                            expression: pattern.expression, contexts: pattern.contexts,
+                            expression: pattern.expression, contexts: anywhere ? .body : pattern.contexts,
                             both: sensor.direction == .both, negated: pattern.negated, validator: pattern.validator,
                             rule: rules.count, bit: bit, holds: enforcing && action > .alert && !pattern.negated))
                 }
@@ -118,8 +99,8 @@ public final class Profile: Sendable {
         self.readers = readers
         self.rules = rules
         self.slots = slots
-        requestLists = Lists(readers) { _ in true }
-        responseLists = Lists(readers, where: \.both)
+        requestLists = .allocate(readers) { _ in true }
+        responseLists = .allocate(readers, where: \.both)
         reads = readers.reduce(into: []) { $0.formUnion($1.contexts) }
         readsResponses = readers.lazy.filter(\.both).reduce(into: []) { $0.formUnion($1.contexts) }
         let streamed: Contexts = [.body, .packet]
@@ -129,22 +110,9 @@ public final class Profile: Sendable {
         }
         decidesAtHold = enforcing && rules.contains { $0.action > .alert && $0.unwanted != 0 }
     }
-}
 
-/// The patterns that read one kind of value, and what is known of all of them together.
-struct ReadList: Sendable {
-    /// Indices into the readers of the profile.
-    let readers: [Int]
-    /// No value shorter than this holds a match.
-    let lengthMin: Int
-    /// Bytes kept before the first start that is still open.
-    let lookBehind: Int
-
-    static let none = ReadList([], [])
-
-    init(_ all: [Profile.Reader], _ readers: [Int]) {
-        self.readers = readers
-        lengthMin = readers.map { max(all[$0].expression.lengthMin, 1) }.min() ?? Int.max
-        lookBehind = readers.map { all[$0].expression.lookBehind }.max() ?? 1
+    deinit {
+        requestLists.free()
+        responseLists.free()
     }
 }

@@ -10,6 +10,7 @@ public final class Scratch {
     let full: OpaquePointer
     private let stack: OpaquePointer
     private var steps = 0
+    let masks = Masks()
 
     private(set) var window: UnsafeMutablePointer<UInt8>
     private(set) var windowSize: Int
@@ -18,8 +19,6 @@ public final class Scratch {
     static let stackBytesMax = 512 * 1024
     /// New bytes read at once.
     static let sliceBytes = 32 * 1024
-    /// Readable after the end of the window, for whole vectors.
-    static let windowSlack = 64
 
     public init() {
         guard let matchData = pcre2_match_data_create_8(1, nil), let quick = pcre2_match_context_create_8(nil),
@@ -30,7 +29,7 @@ public final class Scratch {
         pcre2_jit_stack_assign_8(quick, nil, UnsafeMutableRawPointer(stack))
         pcre2_jit_stack_assign_8(full, nil, UnsafeMutableRawPointer(stack))
         windowSize = Self.sliceBytes
-        window = .allocate(capacity: windowSize + Self.windowSlack)
+        window = .allocate(capacity: windowSize)
     }
 
     deinit {
@@ -53,6 +52,6 @@ public final class Scratch {
         guard count > windowSize else { return }
         window.deallocate()
         windowSize = count
-        window = .allocate(capacity: count + Self.windowSlack)
+        window = .allocate(capacity: count)
     }
 }

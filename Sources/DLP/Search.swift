@@ -23,23 +23,29 @@ struct Search {
     static let workBase = 32 * 1024
     static let workPerByte = 4
 
+    func begin(_ window: Window) {
+        judge.scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
+        judge.scratch.masks.begin(window)
+    }
+
     /// `settle`: decide by what is at hand, though little has come since the last try.
-    func next(_ reader: Profile.Reader, _ window: Window, _ cursor: inout Cursor, settle: Bool) -> Event {
-        let expression = reader.expression
+    func next(
+        _ lane: UnsafePointer<Lane>, _ list: ReadList, _ window: Window, _ cursor: inout Cursor, settle: Bool,
+        accepts: (UnsafeRawBufferPointer) -> Bool
+    ) -> Event {
         var at = Int(cursor.next - window.start)
         if cursor.givenUp { at = window.count }
         if cursor.live && !settle && !window.ended && window.count - at < cursor.retryAt { return .exhausted }
         cursor.live = false
         cursor.retryAt = 0
         while at < window.count {
-            if expression.startsOnly && window.start + UInt64(at) > 0 {
-                at = window.count
-                break
+            if lane.pointee.runs.isEmpty {
+                while at < window.count, !lane.pointee.firstBytes.contains(window.base[at]) { at += 1 }
+            } else {
+                at = judge.scratch.masks.candidate(lane, list, from: at)
             }
-            guard expression.firstBytes.contains(window.base[at]) else {
-                at += 1
-                continue
-            }
+            if lane.pointee.startsOnly && window.start + UInt64(at) > 0 { break }
+            if at == window.count { break }
             let allowed = Self.workBase + Self.workPerByte * Int(clamping: window.start + UInt64(at))
             if cursor.work > allowed {
                 cursor.givenUp = true
@@ -47,7 +53,12 @@ struct Search {
                 return .overrun
             }
             let before = cursor.work
-            switch judge.answer(expression, window, at: at, cost: &cursor.work) {
+            var answer = judge.answer(lane, window, at: at, cost: &cursor.work)
+            // Bytes still to come may let the filter refuse this start, and then it must not have been an overrun.
+            if answer == .overrun && !window.ended && window.count - at < lane.pointee.filterLength {
+                answer = .pending
+            }
+            switch answer {
             case .none: at += 1
             case .pending:
                 let available = window.count - at
@@ -62,7 +73,7 @@ struct Search {
                 return .overrun
             case .match(let end):
                 let bytes = UnsafeRawBufferPointer(start: window.base + at, count: end - at)
-                guard reader.validator?.accepts(bytes) ?? true else {
+                guard !lane.pointee.validated || accepts(bytes) else {
                     at += 1
                     continue
                 }

@@ -66,7 +66,7 @@ final class Stream {
         reset()
         (self.context, self.list) = (context, list)
         settled = false
-        if list.readers.isEmpty { return }
+        if list.lanes.isEmpty { return }
         source = .plain
         if !codings.isEmpty { openCoded(codings) }
         begin(from: 0)
@@ -86,7 +86,7 @@ final class Stream {
     /// A value begins.
     private func begin(from offset: UInt64) {
         cursors.removeAll(keepingCapacity: true)
-        cursors.append(contentsOf: repeatElement(Cursor(), count: list.readers.count))
+        cursors.append(contentsOf: repeatElement(Cursor(), count: list.lanes.count))
         carry.removeAll(keepingCapacity: true)
         (windowStart, valueBytes, valueFrom) = (0, 0, offset)
         map.reset()
@@ -241,10 +241,14 @@ final class Stream {
         let window = Window(base: owner.scratch.window, count: count, start: windowStart, ended: ended)
         owner.inspected(count - carry.count)
         let search = owner.search
-        for at in list.readers.indices {
-            let index = list.readers[at]
+        search.begin(window)
+        guard let lanes = list.lanes.baseAddress else { return }
+        for at in 0..<list.lanes.count {
+            let lane = lanes + at
+            let index = lane.pointee.reader
             searching: while true {
-                switch search.next(owner.reader(index), window, &cursors[at], settle: settle) {
+                let event = search.next(lane, list, window, &cursors[at], settle: settle) { owner.accepts(index, $0) }
+                switch event {
                 case .exhausted: break searching
                 case .overrun: owner.overrun()
                 case .match(let start, let end): matched(index, window, start, end)
@@ -334,7 +338,7 @@ final class Stream {
         case .coded(let decoder) where decoder.doubtful: return 0
         default: break
         }
-        for at in list.readers.indices where cursors[at].live && owner.reader(list.readers[at]).holds {
+        for at in cursors.indices where cursors[at].live && list.lanes[at].holds {
             held = min(held ?? .max, cursors[at].next)
         }
         guard let held else { return rawBytes }

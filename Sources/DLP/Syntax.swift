@@ -1,40 +1,138 @@
-/// What can be read off an expression before PCRE2 sees it: what is refused, and what bounds its matches.
+/// What can be read off an expression besides what PCRE2 tells: what is refused, how long a match with its look-around
+/// can get, and which bytes its first positions can have.
+///
+/// Reads PCRE2's syntax and may know less of it than PCRE2, never more: where it is not sure it answers "any bytes, any
+/// number of them".
 struct Syntax: Sendable {
-    /// Look-behinds inside look-behinds add up.
-    private(set) var lookBehindDepth = 0
-    private(set) var mindsLastNewline = false
+    /// What an expression can match: never less than what PCRE2 would.
+    indirect enum Node: Sendable {
+        case byte(ByteSet)
+        case sequence([Node])
+        case choice([Node])
+        case repeated(Node, Int, Int?)
+        /// Looked at and not taken.
+        case ahead(Node)
+        /// `\b`
+        case wordBoundary
+        /// Does not come after one of these bytes.
+        case notAfter(ByteSet)
 
-    init(_ source: [UInt8]) throws(Expression.Refusal) {
-        if source.starts(with: "(*".utf8) {
-            throw Expression.Refusal(
-                offset: 0, message: "start-of-pattern verbs are not supported, expected the expression itself")
-        }
-        try refuse(source)
+        static let empty = Node.sequence([])
+        static let anything = Node.repeated(.byte(.all), 0, nil)
     }
 
-    private mutating func refuse(_ source: [UInt8]) throws(Expression.Refusal) {
-        var at = 0
-        while at < source.count {
-            defer { at += 1 }
-            if source[at] == UInt8(ascii: "$") { mindsLastNewline = true }
-            if source[at] == UInt8(ascii: "("), source[at...].starts(with: "(?C".utf8) {
-                throw Expression.Refusal(offset: at, message: "callouts are not supported, expected none")
+    /// Look-behinds inside look-behinds add up.
+    let lookBehindDepth: Int
+    let mindsLastNewline: Bool
+    /// Bytes of the longest match with what it looks ahead at, or none.
+    let lengthMax: Int?
+    /// What cannot stand before a match.
+    let refusedBefore: ByteSet
+    /// What the first bytes of a match can be; not longer than the shortest match.
+    let prefix: [ByteSet]
+
+    /// Positions looked at from the start of a match.
+    static let prefixMax = 24
+
+    init(_ source: [UInt8]) throws(Expression.Refusal) {
+        var parser = SyntaxParser(source)
+        let node = try parser.parse()
+        lookBehindDepth = parser.lookBehindDepth
+        mindsLastNewline = parser.mindsLastNewline
+        lengthMax = Self.longest(node)
+        let prefix = Self.prefix(node)
+        self.prefix = prefix
+        refusedBefore = Self.refusedBefore(node, wordFirst: prefix.first?.isSubset(of: SyntaxClass.word) ?? false)
+    }
+
+    /// By the assertions at the very start.
+    private static func refusedBefore(_ node: Node, wordFirst: Bool) -> ByteSet {
+        switch node {
+        case .notAfter(let set): return set
+        case .wordBoundary: return wordFirst ? SyntaxClass.word : ByteSet()
+        case .sequence(let parts):
+            var refused = ByteSet()
+            for part in parts {
+                refused = refused.union(refusedBefore(part, wordFirst: wordFirst))
+                if !isAssertion(part) { break }
             }
-            if source[at] == UInt8(ascii: "("), source[at...].starts(with: "(?<".utf8) { lookBehindDepth += 1 }
-            guard source[at] == UInt8(ascii: "\\"), at + 1 < source.count else { continue }
-            at += 1
-            switch source[at] {
-            case UInt8(ascii: "K"):
-                throw Expression.Refusal(
-                    offset: at - 1, message: #"\K is not supported, expected a look-behind (?<=…) instead"#)
-            case UInt8(ascii: "G"):
-                throw Expression.Refusal(offset: at - 1, message: #"\G is not supported, expected \b or ^ instead"#)
-            case UInt8(ascii: "C"):
-                throw Expression.Refusal(
-                    offset: at - 1, message: #"\C is not supported, expected (?s:.) which is one byte here as well"#)
-            case UInt8(ascii: "Z"): mindsLastNewline = true
-            default: break
-            }
+            return refused
+        default: return ByteSet()
         }
+    }
+
+    private static func isAssertion(_ node: Node) -> Bool {
+        switch node {
+        case .ahead, .wordBoundary, .notAfter: true
+        case .sequence(let parts): parts.allSatisfy(isAssertion)
+        default: false
+        }
+    }
+
+    /// None where there is no bound.
+    private static func longest(_ node: Node) -> Int? {
+        switch node {
+        case .byte: return 1
+        case .wordBoundary, .notAfter: return 0
+        case .ahead(let part): return longest(part)
+        case .sequence(let parts):
+            return parts.reduce(0 as Int?) { sum, part in
+                guard let sum, let length = longest(part) else { return nil }
+                return sum.addingClamping(length)
+            }
+        case .choice(let parts):
+            return parts.reduce(0 as Int?) { most, part in
+                guard let most, let length = longest(part) else { return nil }
+                return max(most, length)
+            }
+        case .repeated(let part, _, let count):
+            guard let length = longest(part) else { return nil }
+            if length == 0 { return 0 }
+            return count.map { length.multipliedClamping(by: $0) }
+        }
+    }
+
+    private static func prefix(_ node: Node) -> [ByteSet] {
+        var sets = [ByteSet](repeating: ByteSet(), count: prefixMax)
+        let ends = walk(node, from: 1, &sets)
+        return Array(sets.prefix(ends.trailingZeroBitCount))
+    }
+
+    /// Goes through `node` from all offsets in `starts` (bits) at once, notes the bytes it meets at each, and answers the
+    /// offsets at which it can end. Offsets from `prefixMax` on are one: somewhere beyond.
+    private static func walk(_ node: Node, from starts: UInt64, _ sets: inout [ByteSet]) -> UInt64 {
+        let beyond: UInt64 = 1 << UInt64(prefixMax)
+        switch node {
+        case .ahead, .wordBoundary, .notAfter: return starts
+        case .byte(let set):
+            for at in 0..<prefixMax where starts & 1 << UInt64(at) != 0 { sets[at] = sets[at].union(set) }
+            return (starts & ~beyond) << 1 | starts & beyond
+        case .sequence(let parts):
+            return parts.reduce(starts) { walk($1, from: $0, &sets) }
+        case .choice(let parts):
+            return parts.reduce(0) { $0 | walk($1, from: starts, &sets) }
+        case .repeated(let part, let least, let most):
+            var ends = starts
+            for _ in 0..<min(least, prefixMax + 1) { ends = walk(part, from: ends, &sets) }
+            var all = ends
+            for _ in 0..<min((most ?? .max) - least, prefixMax + 1) {
+                ends = walk(part, from: ends, &sets)
+                if all | ends == all { break }
+                all |= ends
+            }
+            return all
+        }
+    }
+}
+
+extension Int {
+    func addingClamping(_ other: Int) -> Int {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+
+    func multipliedClamping(by other: Int) -> Int {
+        let (product, overflow) = multipliedReportingOverflow(by: other)
+        return overflow ? .max : product
     }
 }

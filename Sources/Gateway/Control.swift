@@ -34,9 +34,12 @@ final class SignalHandler: Handler {
 final class ReloadWatcher: Handler {
     private unowned let gateway: Gateway
     private let watch: FileWatch
+    private var latest = Ticks.never
 
     /// Editors and ConfigMap updates touch several files within milliseconds.
     private static let quiet = Milliseconds(100)
+    /// A directory that is never quiet does not put the reload off for longer.
+    private static let patience = Milliseconds.seconds(1)
     /// Where the kernel gives no watches the files are looked at this often.
     private static let poll = Milliseconds.seconds(5)
 
@@ -52,10 +55,13 @@ final class ReloadWatcher: Handler {
     func follow(_ errors: ConfigErrors) { watch.follow(errors) }
 
     override func ready(_ events: Readiness) {
-        gateway.control.setDeadline(self, gateway.control.now + ReloadWatcher.quiet)
+        let now = gateway.control.now
+        latest = min(latest, now + ReloadWatcher.patience)
+        gateway.control.setDeadline(self, min(now + ReloadWatcher.quiet, latest))
     }
 
     override func expired() {
+        latest = .never
         if watch.changed() { gateway.reload() }
         if watch.descriptor < 0 { gateway.control.setDeadline(self, gateway.control.now + ReloadWatcher.poll) }
     }

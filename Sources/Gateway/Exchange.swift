@@ -58,6 +58,8 @@ final class Exchange {
     var isAnswering = false
     /// The response has no end of its own, so it is judged again when the configuration changes.
     var isStreaming = false
+    /// The client never sent a byte: there was nothing to judge.
+    var isSilent = false
     /// The origin has answered: what it takes to learn a rule.
     var isAnswered = false
 
@@ -118,7 +120,7 @@ final class Exchange {
         if !threats.isEmpty { threats = [] }
         (reads, readsResponse, uninspectable) = ([], false, nil)
         (holds, bytesTaken, requestEnded, isSent, isReused, isRetry) = (false, 0, false, false, false, false)
-        (isAnswering, isAnswered, isStreaming) = (false, false, false)
+        (isAnswering, isAnswered, isStreaming, isSilent) = (false, false, false, false)
         (status, bytesOut, bytesIn, bytesBeforeVerdict) = (nil, 0, 0, 0)
         if !maskedHost.isEmpty { maskedHost = [] }
         rateMark = (0, .never)

@@ -193,6 +193,7 @@ extension RecordWriter.Settings {
         self.init(directory: settings.directory)
         rotateBytes = settings.rotate
         keep = settings.keep
+        queueBytes = settings.queue
         flush = settings.flush
         onOverload = settings.onOverload == .drop ? .drop : .wait
     }

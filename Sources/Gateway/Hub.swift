@@ -5,7 +5,6 @@ import Loop
 import OS
 import Policy
 import Record
-import Synchronization
 
 /// What all loops share: nothing that changes on the path of a byte.
 ///
@@ -20,9 +19,9 @@ final class Hub: Sendable {
     let log: Log
     private let ownAddresses: Set<IPAddress>
     private let listeners: [Endpoint]
-    private let clients = Mutex<[IPAddress: Int]>([:])
-    private let numbers = Mutex(Numbers())
-    private let whenDrained = Mutex<(@Sendable () -> Void)?>(nil)
+    private let clients = Guarded<[IPAddress: Int]>([:])
+    private let numbers = Guarded(Numbers())
+    private let whenDrained = Guarded<(@Sendable () -> Void)?>(nil)
 
     /// Names of services and sensors by the number that the metrics know them by; a number is never used again.
     private struct Numbers {

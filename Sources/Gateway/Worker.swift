@@ -31,6 +31,7 @@ final class Worker {
     var tunnels: [Token: Session] = [:]
     private(set) var heldBytes = 0
     private(set) var isDraining = false
+    private var hasDrained = false
 
     private var listeners: [Listener] = []
     private var spareExchanges: [Exchange] = []
@@ -95,7 +96,7 @@ final class Worker {
         counters.closed(.client)
         tunnels[session.token] = nil
         loop.remove(session)
-        if isDraining, sessions == 0 { hub.drained() }
+        tellDrained()
     }
 
     private func wake(_ token: Token) { (loop.handler(token) as? Session)?.wake() }
@@ -174,7 +175,14 @@ final class Worker {
         listeners.removeAll()
         pool.retire()
         loop.forEachHandler { ($0 as? Session)?.drain() }
-        if sessions == 0 { hub.drained() }
+        tellDrained()
+    }
+
+    /// Once: the last session of a draining worker has closed.
+    private func tellDrained() {
+        guard isDraining, sessions == 0, !hasDrained else { return }
+        hasDrained = true
+        hub.drained()
     }
 
     /// The loop has stopped: what is still open leaves its records.

@@ -1,8 +1,8 @@
+import Bytes
 import Config
 import Glibc
 import Loop
 import OS
-import Synchronization
 
 /// A worker's thread as the control thread sees it: somewhere to post to, and something to wait for.
 struct WorkerHandle: Sendable {
@@ -50,7 +50,7 @@ private final class WorkerLocal: @unchecked Sendable {
 
 /// One answer from a starting thread.
 private final class StartReport: Sendable {
-    private let answer = Mutex<Result<Poster, Gateway.StartError>?>(nil)
+    private let answer = Guarded<Result<Poster, Gateway.StartError>?>(nil)
     private let said = Semaphore()
 
     func say(_ result: Result<Poster, Gateway.StartError>) {

@@ -36,8 +36,9 @@ extension Worker {
                 host: isHTTP && !head.host.isEmpty ? UnsafeRawBufferPointer(rebasing: bytes[head.host]) : nil,
                 path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[head.path]) : nil, status: exchange.status,
                 bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn, bytesInspected: inspection.inspectedBytes,
-                uninspectable: uninspectable?.label, action: decision.action, would: decision.would,
-                rule: decision.rule?.text, reason: decision.reason, threat: decision.threat, findings: findings,
+                uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : decision.action,
+                would: exchange.isSilent ? .allow : decision.would, rule: decision.rule?.text,
+                reason: exchange.isSilent ? nil : decision.reason, threat: decision.threat, findings: findings,
                 bytesBeforeVerdict: exchange.bytesBeforeVerdict, listener: session.listener.name,
                 maskedHost: exchange.maskedHost, maskedPath: maskedPath, maskedFQDN: exchange.maskedHost))
         guard kind == .session else { return }
@@ -48,7 +49,8 @@ extension Worker {
     private func count(_ exchange: Exchange, _ uninspectable: Uninspectable?) {
         let service = exchange.serviceNumber
         counters.addSession(
-            service: service, application: exchange.application, action: exchange.decision.action)
+            service: service, application: exchange.application,
+            action: exchange.isSilent ? .allow : exchange.decision.action)
         counters.addBytes(service: service, out: exchange.bytesOut, in: exchange.bytesIn)
         if let uninspectable { counters.addUninspectable(reason: uninspectable.label) }
         for finding in exchange.inspection.findings {

@@ -31,6 +31,8 @@ public struct ChunkedBody: Sendable {
     private var line = 0
     /// Framing beyond what chunks of this size need; pays for chunk extensions and tiny chunks.
     private var excess = 0
+    /// The token being read is the name of an extension, so that `=` may follow.
+    private var isName = false
     private var rejection: Rejection?
     private let trailerBytesMax: Int
     private let trailerFieldsMax: Int
@@ -143,9 +145,6 @@ public struct ChunkedBody: Sendable {
         }
         return nil
     }
-
-    /// The token being read is a name, so that `=` may follow.
-    private var isName = false
 
     private mutating func afterElement(_ byte: UInt8, _ expected: StaticString) -> Rejection? {
         switch byte {

@@ -1,10 +1,10 @@
+import Bytes
 import OS
-import Synchronization
 
 /// What other threads want done on a loop: a list under a mutex and an eventfd that wakes the loop.
 final class Mailbox: Sendable {
     private let wakeup: EventDescriptor
-    private let letters = Mutex<[@Sendable (EventLoop) -> Void]>([])
+    private let letters = Guarded<[@Sendable (EventLoop) -> Void]>([])
 
     init() throws(Errno) { wakeup = try EventDescriptor() }
 

@@ -1,5 +1,4 @@
 import Bytes
-import Glibc
 
 /// The name of a session in every record, log line and refusal: 48 bits of unix milliseconds and 80 random bits, written
 /// as a ULID (26 characters of Crockford's base 32), so that names sort by time.

@@ -17,8 +17,9 @@ extension EgressReport {
         return report
     }
 
-    /// A moment as `--since` takes it: RFC 3339, or a time back from now like `90s`, `15m`, `24h` or `7d`.
-    public static func moment(_ text: String, now: Int64) -> Int64? {
+    /// A moment as `--since` takes it, in unix microseconds: RFC 3339, or a time back from now like `90s`, `15m`, `24h`
+    /// or `7d`.
+    public static func moment(_ text: String, now: Int64? = nil) -> Int64? {
         var copy = text
         if let time = copy.withUTF8({ Timestamp.microseconds(UnsafeRawBufferPointer($0)) }) { return time }
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
@@ -26,7 +27,7 @@ extension EgressReport {
             text.utf8.first != UInt8(ascii: "+")
         else { return nil }
         let (span, overflow) = count.multipliedReportingOverflow(by: unit * 1_000_000)
-        return overflow ? nil : max(now - span, 0)
+        return overflow ? nil : max((now ?? Timestamp.now()) - span, 0)
     }
 
     /// A longer line is not ours.

@@ -93,6 +93,16 @@ import Testing
         #expect(found == ["1:72: validator: expected luhn, card, ssn-us or nir (did you mean luhn?), found \"lun\""])
     }
 
+    @Test func whatOnlyCompilingShowsIsToldWithTheRest() {
+        let text = "worker: 1\nservices: [{name: a, sensors: {nobody: deny}}]\n\(pattern("a(b"))"
+        #expect(
+            errors(text).map { $0.prefix(12) } == ["1:1: worker:", "2:32: sensor", "3:58: regex:"])
+        let half = "services: [{name: a, sensors: {nobody: deny}}]\nsensors: 1"
+        #expect(errors(half) == ["2:10: sensors: expected a list, found 1"])
+        let blank = "sensors: [{rules: [{name: r, patterns: [{context: [url]}]}]}]"
+        #expect(errors(blank).map { $0.prefix(5) } == ["1:11:", "1:41:"])
+    }
+
     @Test func aBuiltInNameIsTaken() {
         #expect(
             errors(pattern("a", "ssn-fr")) == [

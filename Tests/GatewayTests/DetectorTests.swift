@@ -122,6 +122,23 @@ struct DetectorTests {
         Case([0x16, 3, 1, 0, 0], .malformedTLS), Case([0x16, 3, 1, 0, 4, 2], .malformedTLS),
     ]
 
+    /// First flights of redis-cli, psql, ssh, dig and kdig, as they came from the wire.
+    static let captured: [Case] = [
+        Case("*2\r\n$3\r\nget\r\n$1\r\nk\r\n", .application(.redis)),
+        Case([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f], .application(.postgresql)),
+        Case(
+            [0, 0, 0, 0x32, 0, 3, 0, 0] + Array("user\0u\0database\0db\0application_name\0psql\0\0".utf8),
+            .application(.postgresql)),
+        Case("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\r\n", .application(.ssh)),
+        Case(
+            [0, 0x38, 0x4c, 0xf7, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 1, 3] + Array("www\u{7}example\u{3}com".utf8)
+                + [0, 0, 1, 0, 1, 0, 0, 0x29, 4, 0xd0, 0, 0, 0, 0, 0, 0x0c, 0, 0x0a, 0, 8, 0xe0, 0xfd, 0x1a, 0xde]
+                + [0xd9, 0x9c, 0x4b, 0], .application(.dns)),
+        Case(
+            [0, 0x21, 0x7c, 0x82, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 3] + Array("www\u{7}example\u{3}com".utf8)
+                + [0, 0, 1, 0, 1], .application(.dns)),
+    ]
+
     static let greetings =
         application(["SSH-2.0-OpenSSH_9.2p1\r\n"], .ssh, .server)
         + application(
@@ -146,7 +163,7 @@ struct DetectorTests {
             Case("2200 x\r\n", .unknown, .server), Case("220\r\n", .unknown, .server), Case("+OKAY", .unknown, .server),
         ]
 
-    static let cases = requests + texts + binaries + greetings
+    static let cases = requests + texts + binaries + captured + greetings
 
     /// The verdict, and the property that everything rests on: needMore, then one verdict, whatever follows.
     @Test(arguments: cases) func verdictsAtEveryCut(_ c: Case) {

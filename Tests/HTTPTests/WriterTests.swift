@@ -119,6 +119,9 @@ import Testing
         Row(
             text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",
             expected: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n", framing: .chunked),
+        Row(
+            text: "HTTP/1.1 200 OK\r\nX-A: 1\r\nConnection: x-a, Age\r\nAge: 1\r\nX-B:2\r\nContent-Length: 5\r\n\r\n",
+            expected: "HTTP/1.1 200 OK\r\nX-B: 2\r\nContent-Length: 5\r\n\r\n"),
         // HTTP/1.0 knows no chunks: the body ends with the connection.
         Row(
             text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",

@@ -230,7 +230,7 @@ private func pair() -> (Int32, Int32) {
         _ = try client.connect(bound)
         var accepted: Socket?
         while accepted == nil {
-            if let taken = try listener.accept() { accepted = taken.socket }
+            if let taken = try listener.accept() { accepted = consume taken.socket }
         }
         guard let server = accepted.take() else { return }
         let sent = Array("hello".utf8)

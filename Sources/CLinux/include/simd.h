@@ -19,3 +19,63 @@ static inline uint32_t weir_digit_mask16(const uint8_t *bytes) {
     return mask;
 #endif
 }
+
+// A set of bytes as at most six ranges: byte b is in range i when (int8_t)(b + bias[i]) < limit[i].
+struct weir_byte_class {
+    uint8_t count;
+    uint8_t bias[6];
+    int8_t limit[6];
+};
+
+// Adds first...last, which must not be all bytes.
+static inline void weir_byte_class_add(struct weir_byte_class *set, uint8_t first, uint8_t last) {
+    if (set->count == 6) return;
+    set->bias[set->count] = (uint8_t)(0x80 - first);
+    set->limit[set->count] = (int8_t)(uint8_t)(0x80 + (last - first) + 1);
+    set->count++;
+}
+
+// Bit i is set where bytes[i] is in the set. Reads 16 bytes.
+static inline uint32_t weir_class_mask16(const uint8_t *bytes, const struct weir_byte_class *set) {
+#if defined(__SSE2__)
+    __m128i v = _mm_loadu_si128((const __m128i *)bytes);
+    __m128i in = _mm_setzero_si128();
+    for (int i = 0; i < set->count; i++) {
+        __m128i shifted = _mm_add_epi8(v, _mm_set1_epi8((char)set->bias[i]));
+        in = _mm_or_si128(in, _mm_cmplt_epi8(shifted, _mm_set1_epi8(set->limit[i])));
+    }
+    return (uint32_t)_mm_movemask_epi8(in);
+#else
+    uint32_t mask = 0;
+    for (int at = 0; at < 16; at++)
+        for (int i = 0; i < set->count; i++)
+            mask |= (uint32_t)((int8_t)(uint8_t)(bytes[at] + set->bias[i]) < set->limit[i]) << at;
+    return mask;
+#endif
+}
+
+static inline uint64_t weir_class_mask64(const uint8_t *bytes, const struct weir_byte_class *set) {
+    return (uint64_t)weir_class_mask16(bytes, set) | (uint64_t)weir_class_mask16(bytes + 16, set) << 16
+        | (uint64_t)weir_class_mask16(bytes + 32, set) << 32 | (uint64_t)weir_class_mask16(bytes + 48, set) << 48;
+}
+
+// One word for every 64 bytes, for `words` of them. The number of ranges is a constant in each loop, so that the
+// compiler keeps them in registers.
+static inline void weir_class_masks(
+    const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks) {
+    struct weir_byte_class fixed = *set;
+#define WEIR_MASKS(N) \
+    case N: \
+        fixed.count = N; \
+        for (uintptr_t i = 0; i < words; i++) masks[i] = weir_class_mask64(bytes + 64 * i, &fixed); \
+        break;
+    switch (set->count) {
+        WEIR_MASKS(1)
+        WEIR_MASKS(2)
+        WEIR_MASKS(3)
+        WEIR_MASKS(4)
+        WEIR_MASKS(5)
+        WEIR_MASKS(6)
+    }
+#undef WEIR_MASKS
+}

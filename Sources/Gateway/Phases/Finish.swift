@@ -19,10 +19,11 @@ extension Session {
     func refuseDenied(_ exchange: Exchange) {
         exchange.bytesBeforeVerdict = exchange.bytesOut
         switch exchange.decision.reason {
+        case nil: refuse(exchange, status: 403, "The request could not be inspected, which this service does not allow")
         case .finding: refuse(exchange, status: 403, "A sensor of this service denies what the request carries")
         case .threat: refuse(exchange, status: 403, "The request was taken for an attack")
         case .rule: refuse(exchange, status: 403, "A rule of this service denies this destination")
-        case .violation, nil: refuse(exchange, status: 403, "No rule of this service allows this destination")
+        case .violation: refuse(exchange, status: 403, "No rule of this service allows this destination")
         }
     }
 
@@ -113,8 +114,10 @@ extension Session {
     func close() {
         dropOrigin(reset: true)
         if exchange == nil, recorded == 0, hasSlot {
-            // A connection on which nothing was asked is a session all the same.
-            currentExchange().aim(at: target)
+            // A connection on which nothing was asked is a session all the same, and no violation.
+            let exchange = currentExchange()
+            exchange.aim(at: target)
+            exchange.isSilent = true
         }
         if let exchange { finish(exchange) }
         if hasSlot { worker.recorder.release() }

@@ -1,0 +1,99 @@
+import CLinux
+
+/// One pattern as the search needs it: plain values and borrowed pointers, so that reading with it counts no references.
+///
+/// The profile that made a lane owns what it points at and outlives every inspection that uses it.
+struct Lane {
+    let code: OpaquePointer
+    /// Index into the readers of the profile.
+    let reader: Int
+    let firstBytes: ByteSet
+    let startsOnly: Bool
+    let mindsLastNewline: Bool
+    let validated: Bool
+    /// A tail that could become a match is kept back.
+    let holds: Bool
+    /// What the vector pass can say of a start: none where it can say nothing.
+    let runs: UnsafeBufferPointer<Prefilter.Run>
+    /// Positions that `runs` look at.
+    let filterLength: Int
+    /// Mask of the bytes that must not stand before a start, or none.
+    let refusedBefore: Int?
+}
+
+/// The patterns that read one kind of value, and what is known of all of them together.
+struct ReadList {
+    let lanes: UnsafeBufferPointer<Lane>
+    let classes: UnsafeBufferPointer<weir_byte_class>
+    /// No value shorter than this holds a match.
+    let lengthMin: Int
+    /// Bytes kept before the first start that is still open.
+    let lookBehind: Int
+
+    static var none: ReadList {
+        ReadList(
+            lanes: UnsafeBufferPointer(start: nil, count: 0), classes: UnsafeBufferPointer(start: nil, count: 0),
+            lengthMin: .max, lookBehind: 1)
+    }
+
+    /// What it points at is the caller's to free, by `free`.
+    static func allocate(_ all: [Profile.Reader], _ readers: [Int]) -> ReadList {
+        let expressions = readers.map { all[$0].expression }
+        let filter = Prefilter(expressions)
+        let lanes = readers.indices.map { at in
+            let reader = all[readers[at]]
+            return Lane(
+                code: reader.expression.code, reader: readers[at], firstBytes: reader.expression.firstBytes,
+                startsOnly: reader.expression.startsOnly, mindsLastNewline: reader.expression.mindsLastNewline,
+                validated: reader.validator != nil, holds: reader.holds, runs: copy(filter.plans[at].runs),
+                filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
+        }
+        return ReadList(
+            lanes: copy(lanes), classes: copy(filter.classes),
+            lengthMin: expressions.map { max($0.lengthMin, 1) }.min() ?? .max,
+            lookBehind: expressions.map(\.lookBehind).max() ?? 1)
+    }
+
+    func free() {
+        for lane in lanes { lane.runs.deallocate() }
+        lanes.deallocate()
+        classes.deallocate()
+    }
+
+    private static func copy<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
+        let copied = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
+        _ = copied.initialize(from: values)
+        return UnsafeBufferPointer(copied)
+    }
+}
+
+/// Where a profile reads, by context.
+struct ReadLists {
+    let url: ReadList
+    let header: ReadList
+    let body: ReadList
+    let packet: ReadList
+
+    static var none: ReadLists { ReadLists(url: .none, header: .none, body: .none, packet: .none) }
+
+    static func allocate(_ readers: [Profile.Reader], where reads: (Profile.Reader) -> Bool) -> ReadLists {
+        func list(_ context: Contexts) -> ReadList {
+            let chosen = readers.indices.filter { readers[$0].contexts.contains(context) && reads(readers[$0]) }
+            return ReadList.allocate(readers, chosen)
+        }
+        return ReadLists(url: list(.url), header: list(.header), body: list(.body), packet: list(.packet))
+    }
+
+    func free() {
+        for list in [url, header, body, packet] { list.free() }
+    }
+
+    subscript(_ context: Contexts) -> ReadList {
+        switch context {
+        case .url: url
+        case .header: header
+        case .packet: packet
+        default: body
+        }
+    }
+}

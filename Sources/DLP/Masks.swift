@@ -1,0 +1,116 @@
+import CLinux
+import Glibc
+
+/// The masks of one window, each made when the first pattern asks for it.
+final class Masks {
+    private var words: UnsafeMutablePointer<UInt64>
+    private var capacity = 0
+    /// Words of one mask: all of the window, and one after it.
+    private var stride = 0
+    /// Which masks are made, as bits.
+    private var made: UInt64 = 0
+    private var base: UnsafePointer<UInt8>
+    private var count = 0
+    private var after: UInt64 = 0
+    private let tail: UnsafeMutablePointer<UInt8>
+
+    init() {
+        words = .allocate(capacity: 0)
+        tail = .allocate(capacity: 64)
+        tail.initialize(repeating: 0, count: 64)
+        base = UnsafePointer(tail)
+    }
+
+    deinit {
+        words.deallocate()
+        tail.deallocate()
+    }
+
+    func begin(_ window: Window) {
+        (base, count) = (window.base, window.count)
+        // What has not come yet could be anything; after the end there is nothing.
+        after = window.ended ? 0 : .max
+        made = 0
+        stride = (count + 63) / 64 + 1
+        let needed = stride * Prefilter.classesMax
+        if needed > capacity {
+            words.deallocate()
+            words = .allocate(capacity: needed)
+            capacity = needed
+        }
+    }
+
+    /// The first candidate at or after `from`, or the end of the window.
+    func candidate(_ lane: UnsafePointer<Lane>, _ list: ReadList, from: Int) -> Int {
+        let runs = lane.pointee.runs
+        guard from < count, let first = runs.first else { return count }
+        let mask = mask(first.mask, list)
+        let words = stride - 1
+        var word = from / 64
+        var wanted = UInt64.max << UInt64(from % 64)
+        while word < words {
+            var found = Self.starts(of: first, mask, word) & wanted
+            if found != 0 {
+                found &= others(lane, list, word, found)
+                if found != 0 { return min(word * 64 + found.trailingZeroBitCount, count) }
+            }
+            wanted = .max
+            word += 1
+        }
+        return count
+    }
+
+    /// What the other runs of the plan and the byte before leave of `found`.
+    private func others(_ lane: UnsafePointer<Lane>, _ list: ReadList, _ word: Int, _ found: UInt64) -> UInt64 {
+        var found = found
+        for at in 1..<max(lane.pointee.runs.count, 1) {
+            let run = lane.pointee.runs[at]
+            found &= Self.starts(of: run, mask(run.mask, list), word)
+            if found == 0 { return 0 }
+        }
+        if let refused = lane.pointee.refusedBefore {
+            let mask = mask(refused, list)
+            found &= ~(mask[word] << 1 | (word > 0 ? mask[word - 1] >> 63 : 0))
+        }
+        return found
+    }
+
+    /// Bit i: the run could begin `run.offset` bytes after byte i of this word.
+    @inline(__always)
+    private static func starts(of run: Prefilter.Run, _ mask: UnsafePointer<UInt64>, _ word: Int) -> UInt64 {
+        var low = mask[word]
+        var high = mask[word + 1]
+        // AND of `length` neighbours, doubling what is known.
+        var known: UInt64 = 1
+        let length = UInt64(truncatingIfNeeded: run.length)
+        while known < length {
+            let step = min(known, length &- known)
+            low &= low &>> step | high &<< (64 &- step)
+            high &= high &>> step
+            known &+= step
+        }
+        let offset = UInt64(truncatingIfNeeded: run.offset)
+        return offset == 0 ? low : low &>> offset | high &<< (64 &- offset)
+    }
+
+    @inline(__always)
+    private func mask(_ index: Int, _ list: ReadList) -> UnsafePointer<UInt64> {
+        let mask = words + index &* stride
+        if made & 1 &<< UInt64(truncatingIfNeeded: index) == 0 { make(index, mask, list) }
+        return UnsafePointer(mask)
+    }
+
+    private func make(_ index: Int, _ mask: UnsafeMutablePointer<UInt64>, _ list: ReadList) {
+        made |= 1 << UInt64(index)
+        guard let set = list.classes.baseAddress.map({ $0 + index }) else { return }
+        let whole = count / 64
+        weir_class_masks(base, UInt(whole), set, mask)
+        let rest = count % 64
+        if rest > 0 {
+            memcpy(tail, base + whole * 64, rest)
+            let inside: UInt64 = 1 << UInt64(rest) - 1
+            mask[whole] = weir_class_mask64(tail, set) & inside | after & ~inside
+        }
+        mask[stride - 1] = after
+    }
+}
