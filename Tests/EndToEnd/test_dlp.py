@@ -292,7 +292,7 @@ def test_a_decompression_bomb_is_an_outcome_not_a_pass(world, gateway, origin):
 
 
 def test_what_cannot_be_decoded_is_never_silently_clean(world, gateway, origin):
-    for body, coding in ((b"this is not gzip at all", "gzip"), (gzip.compress(b"x" * 100)[:-6], "gzip"),
+    for body, coding in ((b"this is not gzip at all", "gzip"), (gzip.compress(random.Random(2).randbytes(100))[:60], "gzip"),
                          (b"anything", "unheard-of")):
         sock = post(world, body, [f"content-encoding: {coding}"], source=POD_OTHER)
         assert read_response(sock)[0] == 403, body
