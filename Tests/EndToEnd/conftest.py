@@ -73,14 +73,20 @@ def nginx(world, tmp_path_factory):
     return Nginx(world, str(tmp_path_factory.mktemp("nginx")))
 
 
+_everything = []
+
+
 def _make(world, directory):
     running = []
 
     def make(config, listeners=LISTENERS, capture="", wait=True, prefix=()):
         for old in running:
             old.stop()
+        # Two gateways would share their ports: a file uses `shared` or `weir`, not both at once.
+        assert not [other for other in _everything if other.process.poll() is None]
         weir = Weir(world, directory, config, listeners, capture, wait, prefix)
         running.append(weir)
+        _everything.append(weir)
         return weir
 
     yield make

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from gateway import SSN_SENSOR, body_of
-from net import POD
+from net import POD, until
 
 CONFIG = SSN_SENSOR + """
 services:
@@ -45,7 +45,7 @@ def test_wrk(world, gateway, resolver, nginx):
     assert "Non-2xx" not in done.stdout and "Socket errors" not in done.stdout, done.stdout
     total = int(re.search(r"(\d+) requests in", done.stdout).group(1))
     assert total > 100
-    gateway.sessions(total, path="/1k", timeout=20)
+    until(lambda: gateway.count(b'"/1k"') >= total, timeout=10, what=f"records of {total} requests")
     clean(gateway)
 
 

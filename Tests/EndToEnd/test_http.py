@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from gateway import SSN_SENSOR
 from net import ORIGIN, until
 from peers import Origin, answer, unchunk
 from wire import read_all, read_response, request, send, write
@@ -370,20 +369,3 @@ def test_records_hold_every_exchange_of_a_connection(world, gateway, origin):
     assert [line["path"] for line in last] == [f"/rec{index}" for index in range(7)]
     assert all(line["destination"] == f"{ORIGIN}:8080" for line in last)
     assert len({line["id"] for line in last}) == 7
-
-
-def test_expect_of_a_held_body_gets_its_100_from_weir(world, weir):
-    weir(SSN_SENSOR + """
-services: [{name: myapp.default, mode: protect, sensors: {nir: deny}, rules: [{to: any, action: allow}]}]
-""")
-    with Origin(world, 8080) as origin:
-        sock = send(world, request("POST", fields=["expect: 100-continue", "content-length: 19"]))
-        assert read_response(sock)[0] == 100
-        sock.sendall(b"nir=295109912611193")
-        assert read_response(sock)[0] == 403
-        assert origin.conversations == [], "the origin was never contacted"
-        sock = send(world, request("POST", fields=["expect: 100-continue", "content-length: 5"]))
-        assert read_response(sock)[0] == 100
-        sock.sendall(b"clean")
-        assert read_response(sock)[0] == 200
-        assert b"100-continue" not in origin.received

@@ -1,9 +1,9 @@
-"""The other ways in: an HTTP proxy that is configured, CONNECT, and NAT's REDIRECT."""
+"""The other way in: an HTTP proxy that clients know of, and CONNECT."""
 
 import pytest
 
 from gateway import body_of
-from net import ATTACKER, CANARY, GATEWAY_PODS, ORIGIN, POD_V6
+from net import ATTACKER, CANARY, GATEWAY_PODS, POD_V6
 from peers import Origin
 from wire import read_all, read_response, send
 
@@ -84,27 +84,6 @@ def test_host_and_absolute_form_may_not_differ(world, gateway, resolver, nginx):
     assert status in (200, 400)
     if status == 200:
         assert "attacker" not in nginx.log().splitlines()[-1]
-
-
-def test_redirect(world, weir, nginx):
-    gateway = weir(ALLOW, listeners="""
-listeners:
-  - {name: redirect, address: "0.0.0.0:15002", intercept: redirect}
-""")
-    assert body_of(world.curl("http://canarytokens.com/")) == (200, "hello\n")
-    assert body_of(world.curl(f"http://{ORIGIN}/")) == (200, "hello\n")
-    assert body_of(world.curl("http://attacker.example/"))[0] == 403
-    session = gateway.sessions(listener="redirect", fqdn="canarytokens.com")[0]
-    assert session["destination"] == f"{CANARY}:80"
-
-
-def test_redirect_over_ipv6(world, weir, nginx):
-    gateway = weir(ALLOW, listeners="""
-listeners:
-  - {name: redirect, address: "[::]:15002", intercept: redirect}
-""")
-    assert body_of(world.curl("-6", "http://six.example/", source=POD_V6)) == (200, "hello\n")
-    assert gateway.sessions(listener="redirect", fqdn="six.example")
 
 
 def test_all_listeners_serve_together(world, gateway, resolver, nginx):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from gateway import SSN_SENSOR, WEIR, body_of
-from net import ATTACKER, CANARY, ORIGIN, POD_DH157, POD_OTHER, POD_UNKNOWN, until
+from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, POD_DH157, POD_OTHER, POD_UNKNOWN, POD_V6, until
 
 NUMBER = "295109912611193"
 
@@ -173,3 +173,15 @@ colour: blue
     said = asked.stderr + asked.stdout
     for line in (2, 3, 5, 6, 8, 9):
         assert f"bad.yaml:{line}:" in said, f"line {line} is missing in:\n{said}"
+
+
+def test_v6_literals_and_names(world, weir, nginx):
+    gateway = weir("""
+services:
+  - {name: myapp.default, mode: protect, rules: [{to: six.example, action: allow}, {to: "2606:2800::/32", action: allow}]}
+""")
+    assert body_of(world.curl("-6", "http://six.example/1k", "-o", "/dev/null", source=POD_V6))[0] == 200
+    assert body_of(world.curl("-g", f"http://[{ORIGIN_V6}]/", source=POD_V6))[0] == 200
+    session = gateway.sessions(fqdn="six.example")[0]
+    assert session["destination"] == f"[{ORIGIN_V6}]:80"
+    assert session["service"] == "myapp.default"

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gateway import body_of
-from net import CANARY, GATEWAY_OUT, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, Wiretap
+from net import CANARY, GATEWAY_OUT, OTHER, PLAIN, PRIVATE, SECOND, Wiretap
 from peers import Origin
 from wire import read_response, request, send
 
@@ -128,15 +127,3 @@ def test_no_name_is_judged_by_its_address(world, gateway, resolver):
         assert read_response(send(world, request(host=SECOND), address=SECOND, port=80))[0] == 200
         assert read_response(send(world, request(host=OTHER), address=OTHER, port=80))[0] == 403
         assert second.requests == 1 and other.received == b""
-
-
-def test_v6_literals_and_names(world, weir, resolver, nginx):
-    gateway = weir("""
-services:
-  - {name: myapp.default, mode: protect, rules: [{to: six.example, action: allow}, {to: "2606:2800::/32", action: allow}]}
-""")
-    assert body_of(world.curl("-6", "http://six.example/1k", "-o", "/dev/null", source="fd00:244::17"))[0] == 200
-    assert body_of(world.curl("-g", f"http://[{ORIGIN_V6}]/", source="fd00:244::17"))[0] == 200
-    session = gateway.sessions(fqdn="six.example")[0]
-    assert session["destination"] == f"[{ORIGIN_V6}]:80"
-    assert session["service"] == "myapp.default"

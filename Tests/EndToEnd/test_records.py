@@ -45,7 +45,8 @@ def test_a_full_disk_blocks_new_work_and_loses_nothing(world, small_disk, weir, 
     before = nginx.log().count("GET /full ")
     nginx.put("full", b"x")
     world.run("pods", ["wrk", "-t1", "-c16", "-d4s", "http://origin.example/full"], timeout=30)
-    assert body_of(world.curl("http://origin.example/full", timeout=1))[0] != 200, "new work waits"
+    said = gateway.admin("/metrics")[1]
+    assert body_of(world.curl("http://origin.example/full", timeout=1))[0] != 200, f"new work must wait\n{said}\n{gateway.log()}"
     assert gateway.admin("/readyz")[0] == 503
     assert gateway.admin("/healthz")[0] == 200
     assert gateway.metric("weir_records_blocked") == 1

@@ -41,8 +41,8 @@ services:
   - {name: myapp.default, mode: monitor, sensors: {nir: alert}, rules: [{to: any, action: allow}]}
 """)
     assert body_of(post(world)) == (200, "collected\n")
-    event = gateway.events(reason="finding", service="myapp.default")[0]
-    finding = event["findings"][0]
+    event = gateway.events(kind="finding", service="myapp.default")[0]
+    finding = event["finding"]
     assert finding["sensor"] == "nir"
     assert finding["context"] == "body"
     assert finding["action"] == "alert"
@@ -67,18 +67,17 @@ services:
             "-d", f"name=Jeanne&nir={stolen}", f"http://{host}/stuff/collect"])
         assert "HTTP/1.1 403" in denied.stdout
         assert "application/problem+json" in denied.stdout
-        problem = json.loads(denied.stdout.split("\r\n\r\n", 1)[1])
+        problem = json.loads(denied.stdout.split("\n\n", 1)[1])
         assert problem["status"] == 403
         assert problem["reason"] == "finding"
         assert stolen not in denied.stdout
     capture = dump.stop()
     assert stolen.encode() not in capture
     assert nginx.log() == log, "the outside host saw a request"
-    for host in (CANARY, ATTACKER):
-        assert bytes(map(int, host.split("."))) not in capture, f"packets went to {host}"
-    event = gateway.events(2, action="deny", reason="finding")[-1]
-    assert event["findings"][0]["action"] == "deny"
-    assert event.get("bytes_before_verdict", 0) == 0
+    assert b"POST /stuff" not in capture
+    event = gateway.events(2, kind="finding", action="deny")[-1]
+    assert event["finding"]["action"] == "deny"
+    assert gateway.sessions(2, action="deny")[-1]["bytes_before_verdict"] == 0
     # The event that the client was told of is the one in the records.
     assert any(event["id"] in str(problem.values()) for event in gateway.events(2, action="deny"))
 

@@ -177,8 +177,8 @@ def test_a_packet_sensor_reads_raw_tcp(world, gateway, resolver):
         data, how = read_all(sock)
         assert how in ("reset", "end")
         assert b"29" not in origin.received and NUMBER not in data
-    event = gateway.events(reason="finding", service="dh157.default")[-1]
-    assert event["findings"][0]["context"] == "packet"
+    event = gateway.events(kind="finding", service="dh157.default")[-1]
+    assert event["finding"]["context"] == "packet"
     assert event["action"] == "deny"
 
 

@@ -6,7 +6,7 @@ import Testing
 /// The answers of our own.
 @Suite struct ProblemTests {
     private func problem(
-        _ request: String, title: String = "Forbidden", detail: String = "No.", event: String = "01JD",
+        _ request: String, reason: StaticString? = nil, detail: String = "No.", event: String = "01JD",
         close: Bool = true
     ) -> String {
         var head = RequestHead()
@@ -14,7 +14,7 @@ import Testing
         exactly(request.utf8) { bytes in
             _ = head.parse(bytes, limits: Limits())
             Writer.problem(
-                status: 403, title: title, detail: detail, event: event, answering: head, from: bytes, close: close,
+                status: 403, detail: detail, reason: reason, event: event, answering: head, from: bytes, close: close,
                 into: &buffer)
         }
         return string(buffer.readable)
@@ -29,6 +29,10 @@ import Testing
                 HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nContent-Length: \(body.utf8.count)\r
                 Cache-Control: no-store\r\nConnection: close\r\n\r\n\(body)
                 """)
+    }
+
+    @Test func reason() {
+        #expect(problem("GET / HTTP/1.1\r\nHost: a\r\n\r\n", reason: "finding").contains(#","reason":"finding","#))
     }
 
     @Test(arguments: [
@@ -47,13 +51,13 @@ import Testing
 
     @Test func escaped() {
         let wild = "<b>&\"'\\\u{1}\n"
-        let page = problem(get(accept: "text/html"), title: wild, detail: wild, event: wild)
+        let page = problem(get(accept: "text/html"), detail: wild, event: wild)
         let html = "&lt;b&gt;&amp;&quot;&#39;\\"
-        #expect(page.contains("<h1>403 \(html)"))
+        #expect(page.contains("<h1>403 Forbidden"))
         #expect(page.contains("<p>\(html)"))
         #expect(page.contains("<code>\(html)"))
-        let json = problem(get(accept: "*/*"), title: wild, detail: wild, event: wild)
-        #expect(json.contains(#""title":"<b>&\"'\\\u0001\u000a","#))
+        let json = problem(get(accept: "*/*"), detail: wild, event: wild)
+        #expect(json.contains(#""detail":"<b>&\"'\\\u0001\u000a","#))
     }
 
     @Test func lengthAndHead() {
