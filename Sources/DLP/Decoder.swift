@@ -181,7 +181,10 @@ final class Stage {
             filled = kept.withUnsafeBytes {
                 run(UnsafeRawBufferPointer(rebasing: $0[..<held]), output, producedMax).filled
             }
-            guard failure == nil else { return filled }
+            guard failure == nil else {
+                kept.removeLast(offered)
+                return filled
+            }
         }
         let slice = UnsafeRawBufferPointer(rebasing: input.prefix(offered))
         return filled + inflate(slice, UnsafeMutableRawBufferPointer(rebasing: output[filled...]), producedMax)

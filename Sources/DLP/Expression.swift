@@ -18,6 +18,8 @@ final class Expression: @unchecked Sendable {
     let mindsLastNewline: Bool
     /// What the first bytes of a match can be.
     let prefix: [ByteSet]
+    /// No match has fewer digits.
+    let digitsMin: Int
     /// What cannot stand before a match.
     let refusedBefore: ByteSet
     /// Bytes of the longest match with what it looks ahead at, or none.
@@ -42,6 +44,7 @@ final class Expression: @unchecked Sendable {
         startsOnly = Self.number(unanchored, PCRE2_INFO_ALLOPTIONS) & PCRE2_ANCHORED != 0
         mindsLastNewline = syntax.mindsLastNewline
         lengthMax = syntax.lengthMax
+        digitsMin = syntax.digitsMin
         refusedBefore = syntax.refusedBefore
         prefix = Self.agreed(syntax.prefix, firstBytes, lengthMin)
         if lookBehind > limits.matchBytes {

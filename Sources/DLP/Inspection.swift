@@ -54,20 +54,29 @@ public final class Inspection {
     private var kept: [Kept] = []
     private var keptMax = Inspection.findingsMax
     private var proofs: [Proof] = []
-    private var subjects = 0
-    private var negationsDecided = false
-    private var outcomes: UInt32 = 0
     private var streams: (request: Stream, response: Stream)?
     private var decodedURL: [UInt8] = []
 
+    /// In one private place, because each public stored variable would cost a run-time check at every change.
+    private struct Tally {
+        var subjects = 0
+        var outcomes: UInt32 = 0
+        var overruns = 0
+        var findings = 0
+        var inspected: UInt64 = 0
+        var verdict = Action.allow
+        var negationsDecided = false
+    }
+    private var tally = Tally()
+
     /// The strictest attached action of all findings so far; a redaction that cannot be done counts as a denial.
-    public private(set) var verdict = Action.allow
+    public var verdict: Action { tally.verdict }
     /// Bytes that patterns have read, after decoding.
-    public private(set) var inspectedBytes: UInt64 = 0
+    public var inspectedBytes: UInt64 { tally.inspected }
     /// Starts at which a pattern was given up.
-    public private(set) var overruns = 0
+    public var overruns: Int { tally.overruns }
     /// All findings, those past `findingsMax` included.
-    public private(set) var findingsCount = 0
+    public var findingsCount: Int { tally.findings }
 
     public init(scratch: Scratch) {
         self.scratch = scratch
@@ -79,8 +88,7 @@ public final class Inspection {
         if !kept.isEmpty { kept.removeAll() }
         if !proofs.isEmpty { proofs.removeAll(keepingCapacity: true) }
         if profile.slots > 0 { proofs.append(contentsOf: repeatElement(Proof(), count: profile.slots)) }
-        (subjects, outcomes, overruns, findingsCount) = (0, 0, 0, 0)
-        (negationsDecided, verdict, inspectedBytes) = (false, .allow, 0)
+        tally = Tally()
         if let streams {
             streams.request.reset()
             streams.response.reset()
@@ -100,7 +108,7 @@ public final class Inspection {
     public func scan(_ value: UnsafeRawBufferPointer, as context: Contexts) {
         let list = requestLists[context]
         guard value.count >= list.lengthMin else { return }
-        inspectedBytes &+= UInt64(value.count)
+        tally.inspected &+= UInt64(value.count)
         let before = kept.count
         read(value, list, context, nil)
         if context == .url, Percent.decode(value, into: &decodedURL) {
@@ -114,9 +122,12 @@ public final class Inspection {
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
-        search.begin(window)
+        let digits = Masks.digits(base, value.count)
+        var begun = false
         guard let lanes = list.lanes.baseAddress else { return }
-        for lane in lanes..<lanes + list.lanes.count {
+        for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits {
+            if !begun { search.begin(window) }
+            begun = true
             let index = lane.pointee.reader
             var cursor = Cursor()
             searching: while true {
@@ -186,10 +197,10 @@ public final class Inspection {
 
     /// Of the outcomes seen, the first in the order of the enumeration.
     public var uninspectable: Uninspectable? {
-        outcomes == 0 ? nil : Uninspectable.allCases[outcomes.trailingZeroBitCount]
+        tally.outcomes == 0 ? nil : Uninspectable.allCases[tally.outcomes.trailingZeroBitCount]
     }
 
-    public func saw(_ outcome: Uninspectable) -> Bool { outcomes & bit(outcome) != 0 }
+    public func saw(_ outcome: Uninspectable) -> Bool { tally.outcomes & bit(outcome) != 0 }
 
     private func bit(_ outcome: Uninspectable) -> UInt32 {
         1 << UInt32(Uninspectable.allCases.firstIndex(of: outcome) ?? 0)
@@ -220,15 +231,15 @@ public final class Inspection {
     }
 
     func nextSubject() -> Int {
-        subjects += 1
-        return subjects
+        tally.subjects += 1
+        return tally.subjects
     }
 
-    func inspected(_ count: Int) { inspectedBytes &+= UInt64(count) }
-    func cannotRead(_ outcome: Uninspectable) { outcomes |= bit(outcome) }
+    func inspected(_ count: Int) { tally.inspected &+= UInt64(count) }
+    func cannotRead(_ outcome: Uninspectable) { tally.outcomes |= bit(outcome) }
 
     func overrun() {
-        overruns += 1
+        tally.overruns += 1
         cannotRead(.patternOverrun)
     }
 
@@ -251,7 +262,7 @@ public final class Inspection {
     private func conclude(_ slot: Int, _ rule: Profile.Rule) -> Outcome {
         let proof = proofs[slot]
         guard !proof.done, proof.seen & rule.wanted == rule.wanted, let place = proof.place else { return .pass }
-        if rule.unwanted != 0 && (proof.seen & rule.unwanted != 0 || !negationsDecided) { return .pass }
+        if rule.unwanted != 0 && (proof.seen & rule.unwanted != 0 || !tally.negationsDecided) { return .pass }
         proofs[slot].done = true
         record(place)
         // The other matches of the rule may have left, so overwriting this one would not do.
@@ -259,8 +270,8 @@ public final class Inspection {
     }
 
     func decideNegations() {
-        guard !negationsDecided else { return }
-        negationsDecided = true
+        guard !tally.negationsDecided else { return }
+        tally.negationsDecided = true
         guard let profile, profile.slots > 0 else { return }
         for rule in profile.rules {
             if let slot = rule.slot { _ = conclude(slot, rule) }
@@ -269,7 +280,7 @@ public final class Inspection {
 
     private func enforce(_ action: Action, redactable: Bool) -> Outcome {
         let impossible = action == .redact && !redactable
-        verdict = max(verdict, impossible ? .deny : action)
+        tally.verdict = max(tally.verdict, impossible ? .deny : action)
         guard let profile, profile.enforcing else { return .pass }
         if impossible { cannotRead(.redactImpossible) }
         switch action {
@@ -280,7 +291,7 @@ public final class Inspection {
     }
 
     private func record(_ entry: Kept) {
-        findingsCount += 1
+        tally.findings += 1
         if kept.count >= keptMax {
             guard let last = kept.last, entry.precedes(last) else { return }
             kept.removeLast()

@@ -8,6 +8,8 @@ struct Lane {
     /// Index into the readers of the profile.
     let reader: Int
     let firstBytes: ByteSet
+    /// No match has fewer digits: most values of fields are done with by that.
+    let digitsMin: Int
     let startsOnly: Bool
     let mindsLastNewline: Bool
     let validated: Bool
@@ -44,7 +46,8 @@ struct ReadList {
             let reader = all[readers[at]]
             return Lane(
                 code: reader.expression.code, reader: readers[at], firstBytes: reader.expression.firstBytes,
-                startsOnly: reader.expression.startsOnly, mindsLastNewline: reader.expression.mindsLastNewline,
+                digitsMin: reader.expression.digitsMin, startsOnly: reader.expression.startsOnly,
+                mindsLastNewline: reader.expression.mindsLastNewline,
                 validated: reader.validator != nil, holds: reader.holds, runs: copy(filter.plans[at].runs),
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
         }

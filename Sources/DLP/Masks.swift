@@ -113,4 +113,19 @@ final class Masks {
         }
         mask[stride - 1] = after
     }
+
+    /// How many of these bytes are digits.
+    static func digits(_ base: UnsafePointer<UInt8>, _ count: Int) -> Int {
+        var found = 0
+        var at = 0
+        while at + 16 <= count {
+            found &+= weir_digit_mask16(base + at).nonzeroBitCount
+            at &+= 16
+        }
+        while at < count {
+            found &+= base[at] &- 0x30 < 10 ? 1 : 0
+            at &+= 1
+        }
+        return found
+    }
 }

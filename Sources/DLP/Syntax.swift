@@ -26,6 +26,8 @@ struct Syntax: Sendable {
     let mindsLastNewline: Bool
     /// Bytes of the longest match with what it looks ahead at, or none.
     let lengthMax: Int?
+    /// No match has fewer digits.
+    let digitsMin: Int
     /// What cannot stand before a match.
     let refusedBefore: ByteSet
     /// What the first bytes of a match can be; not longer than the shortest match.
@@ -40,6 +42,7 @@ struct Syntax: Sendable {
         lookBehindDepth = parser.lookBehindDepth
         mindsLastNewline = parser.mindsLastNewline
         lengthMax = Self.longest(node)
+        digitsMin = Self.fewestDigits(node)
         let prefix = Self.prefix(node)
         self.prefix = prefix
         refusedBefore = Self.refusedBefore(node, wordFirst: prefix.first?.isSubset(of: SyntaxClass.word) ?? false)
@@ -89,6 +92,16 @@ struct Syntax: Sendable {
             guard let length = longest(part) else { return nil }
             if length == 0 { return 0 }
             return count.map { length.multipliedClamping(by: $0) }
+        }
+    }
+
+    private static func fewestDigits(_ node: Node) -> Int {
+        switch node {
+        case .byte(let set): set.isSubset(of: .digits) ? 1 : 0
+        case .ahead, .wordBoundary, .notAfter: 0
+        case .sequence(let parts): parts.reduce(0) { $0.addingClamping(fewestDigits($1)) }
+        case .choice(let parts): parts.map(fewestDigits).min() ?? 0
+        case .repeated(let part, let least, _): fewestDigits(part).multipliedClamping(by: least)
         }
     }
 

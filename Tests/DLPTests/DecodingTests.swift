@@ -1,0 +1,135 @@
+import Bytes
+import Testing
+
+@testable import DLP
+
+@Suite struct DecodingTests {
+    static let text = Array(
+        #"{"n": "x", "nir": "295109912611193", "id": 12345678, "pan": 4111111111111111, "tail": true}"#.utf8)
+
+    struct Case: CustomTestStringConvertible, Sendable {
+        var name: String
+        var body: [UInt8]
+        var codings: [ContentCoding]
+        var sensors: [String]
+        var uninspectable: Uninspectable?
+        var testDescription: String { name }
+    }
+
+    static let both = ["ssn-fr", "credit-card"]
+    static let cases = [
+        Case(name: "gzip", body: Pack.gzip(text), codings: [.gzip], sensors: both),
+        Case(name: "zlib", body: Pack.zlib(text), codings: [.deflate], sensors: both),
+        Case(name: "bare deflate", body: Pack.bare(text), codings: [.deflate], sensors: both),
+        Case(
+            name: "flushed", body: Pack.deflate(text, bits: 31, flushes: [3, 30, 31, 80]), codings: [.gzip],
+            sensors: both),
+        Case(
+            name: "members", body: Pack.gzip(Array(text[..<25])) + Pack.gzip([]) + Pack.gzip(Array(text[25...])),
+            codings: [.gzip], sensors: both),
+        Case(name: "twice", body: Pack.gzip(Pack.zlib(text)), codings: [.deflate, .gzip], sensors: both),
+        Case(
+            name: "garbage after", body: Pack.gzip(Array(text[..<60])) + text[60...], codings: [.gzip],
+            sensors: both, uninspectable: .undecodable),
+        Case(
+            name: "zeros after", body: Pack.gzip(text) + [0, 0], codings: [.gzip], sensors: both,
+            uninspectable: .undecodable),
+        Case(name: "wrong label", body: text, codings: [.gzip], sensors: both, uninspectable: .undecodable),
+        Case(name: "wrong label deflate", body: text, codings: [.deflate], sensors: both, uninspectable: .undecodable),
+        Case(
+            name: "labelled twice", body: Pack.gzip(text), codings: [.gzip, .gzip], sensors: both,
+            uninspectable: .undecodable),
+        Case(name: "unknown", body: text, codings: [.unsupported], sensors: both, uninspectable: .unknownCoding),
+        Case(
+            name: "unknown inside", body: Pack.gzip(text), codings: [.unsupported, .gzip], sensors: both,
+            uninspectable: .unknownCoding),
+        Case(
+            name: "truncated", body: Pack.gzip(text).dropLast(9), codings: [.gzip], sensors: both,
+            uninspectable: .truncated),
+        Case(name: "empty", body: [], codings: [.gzip], sensors: []),
+        Case(
+            name: "too deep", body: text, codings: [.gzip, .gzip, .gzip, .gzip, .gzip], sensors: both,
+            uninspectable: .decompressionBomb),
+    ]
+
+    @Test(arguments: cases) func theSameInEveryCut(_ c: Case) throws {
+        let profile = try Make.builtIn()
+        let inspection = Inspection(scratch: Scratch())
+        inspection.reset(profile)
+        inspection.read(c.body, codings: c.codings)
+        let findings = inspection.findings
+        #expect(findings.map(\.sensor) == c.sensors)
+        for cut in 0...c.body.count {
+            inspection.reset(profile)
+            let sent = StreamTests.forward(inspection, c.body, cuts: [cut], codings: c.codings)
+            inspection.finish()
+            #expect(inspection.findings == findings, "cut at \(cut)")
+            #expect(inspection.uninspectable == c.uninspectable, "cut at \(cut)")
+            #expect(c.sensors.isEmpty || sent.count < c.body.count)
+        }
+        inspection.reset(profile)
+        inspection.read(c.body, cuts: Array(0...c.body.count), codings: c.codings)
+        #expect(inspection.findings == findings)
+    }
+
+    /// What was released, decoded as far as it goes, gives away no byte of the match.
+    @Test func aHeldTailIsHeldCoded() throws {
+        let profile = try Make.builtIn()
+        let inspection = Inspection(scratch: Scratch())
+        var dice = Dice(5)
+        for round in 0..<40 {
+            let noise = (0..<dice.below(6000)).map { _ in UInt8(dice.below(256)) | 0x80 }
+            let body = noise + Array("pan 4111111111111111;".utf8) + noise
+            let flushes = dice.cuts(body.count, most: 4)
+            let coded = Pack.deflate(body, bits: round % 2 == 0 ? 31 : 15, flushes: flushes)
+            let codings: [ContentCoding] = round % 2 == 0 ? [.gzip] : [.deflate]
+            inspection.reset(profile)
+            let sent = StreamTests.forward(inspection, coded, cuts: dice.cuts(coded.count, most: 20), codings: codings)
+            #expect(inspection.verdict == .deny)
+            var seen = [UInt8](repeating: 0, count: body.count + 1)
+            let decoder = Decoder(codings, limits: Limits())
+            sent.withUnsafeBytes { decoder.push($0, rawEnd: UInt64(sent.count)) }
+            var count = 0
+            while case .bytes(let more) = seen.withUnsafeMutableBytes({
+                decoder.pull(into: UnsafeMutableRawBufferPointer(rebasing: $0[count...]))
+            }) { count += more }
+            #expect(count <= noise.count + 4)
+            #expect(count + 2 * Stage.sliceBytes + 64 > noise.count || noise.count < 2 * Stage.sliceBytes)
+        }
+    }
+
+    @Test func bombsAreCutOff() throws {
+        var limits = Limits()
+        limits.decodedBytes = 3_000_000
+        let profile = try Make.profile(["needle"], limits: limits)
+        let inspection = Inspection(scratch: Scratch())
+        func outcome(_ count: Int, layers: Int = 1) -> Uninspectable? {
+            var body = Pack.gzip([UInt8](repeating: 0, count: count))
+            for _ in 1..<layers { body = Pack.gzip(body) }
+            inspection.reset(profile)
+            inspection.read(body, codings: Array(repeating: .gzip, count: layers))
+            return inspection.uninspectable
+        }
+        // Below the floor a ratio of a thousand is no bomb, above it is.
+        #expect(outcome(Decoder.ratioFloor) == nil)
+        #expect(outcome(Decoder.ratioFloor + 1) == .decompressionBomb)
+        #expect(outcome(20_000_000, layers: 2) == .decompressionBomb)
+        #expect(inspection.inspectedBytes <= 3_000_000)
+        limits.decodedRatio = 100_000
+        let wide = try Make.profile(["needle"], limits: limits)
+        for (count, expected) in [(3_000_000, nil), (3_000_001, Uninspectable.decompressionBomb)] {
+            inspection.reset(wide)
+            inspection.read(Pack.gzip([UInt8](repeating: 0, count: count)), codings: [.gzip])
+            #expect(inspection.uninspectable == expected)
+        }
+    }
+
+    @Test(arguments: [
+        ("gzip", [ContentCoding.gzip]), (" X-GZIP\t", [.gzip]), ("identity", []), ("", []), ("br", [.unsupported]),
+        ("deflate, gzip", [.deflate, .gzip]), ("gzip ,, identity,zstd", [.gzip, .unsupported]),
+        ("gzipp", [.unsupported]),
+    ])
+    func codingsAreParsed(_ value: String, _ expected: [ContentCoding]) {
+        #expect(Array(value.utf8).withUnsafeBytes { ContentCoding.parse($0) } == expected)
+    }
+}
