@@ -1,5 +1,6 @@
 import Bytes
 import DLP
+import Glibc
 import HTTP
 import OS
 
@@ -228,8 +229,11 @@ extension Session {
 extension ResponseHead {
     /// A response that goes on for as long as both sides like: server-sent events.
     fileprivate func isStream(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        fields.contains { field in
-            field.id == .contentType && bytes[field.value].starts(with: "text/event-stream".utf8)
+        let stream: StaticString = "text/event-stream"
+        for field in fields where field.id == .contentType && field.value.count >= stream.utf8CodeUnitCount {
+            let start = bytes.baseAddress.map { $0 + field.value.lowerBound }
+            return start.map { memcmp($0, stream.utf8Start, stream.utf8CodeUnitCount) == 0 } ?? false
         }
+        return false
     }
 }
