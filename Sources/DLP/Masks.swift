@@ -13,8 +13,18 @@ final class Masks {
     private var count = 0
     private var after: UInt64 = 0
     private let tail: UnsafeMutablePointer<UInt8>
+    /// For each pattern of a long window where it could begin, and room to work in at the end.
+    private var starts: UnsafeMutablePointer<UInt64>
+    private var startsCapacity = 0
+    /// For which patterns they are made, as bits.
+    private var planned: UInt64 = 0
+
+    /// Words from which on a window is worth a pass as a whole, and the patterns that `planned` has bits for.
+    private static let longWords = 16
+    private static let plannedMax = 64
 
     init() {
+        starts = .allocate(capacity: 0)
         words = .allocate(capacity: 0)
         tail = .allocate(capacity: 64)
         tail.initialize(repeating: 0, count: 64)
@@ -24,6 +34,7 @@ final class Masks {
     deinit {
         words.deallocate()
         tail.deallocate()
+        starts.deallocate()
     }
 
     func begin(_ window: Window) {
@@ -31,6 +42,7 @@ final class Masks {
         // What has not come yet could be anything; after the end there is nothing.
         after = window.ended ? 0 : .max
         made = 0
+        planned = 0
         stride = (count + 63) / 64 + 1
         let needed = stride * Prefilter.classesMax
         if needed > capacity {
@@ -44,6 +56,7 @@ final class Masks {
     func candidate(_ lane: UnsafePointer<Lane>, _ list: ReadList, from: Int) -> Int {
         let runs = lane.pointee.runs
         guard from < count, let first = runs.first else { return count }
+        if stride > Self.longWords, let made = plan(lane, list) { return next(made, from) }
         let mask = mask(first.mask, list)
         let words = stride - 1
         var word = from / 64
@@ -58,6 +71,41 @@ final class Masks {
             word += 1
         }
         return count
+    }
+
+    /// The first set bit at or after `from`.
+    private func next(_ starts: UnsafePointer<UInt64>, _ from: Int) -> Int {
+        let words = stride - 1
+        var word = from / 64
+        var found = starts[word] & .max << UInt64(from % 64)
+        while found == 0 {
+            word += 1
+            if word == words { return count }
+            found = starts[word]
+        }
+        return min(word * 64 + found.trailingZeroBitCount, count)
+    }
+
+    /// Where a pattern could begin in the whole window, in one vectorised pass over its masks.
+    private func plan(_ lane: UnsafePointer<Lane>, _ list: ReadList) -> UnsafePointer<UInt64>? {
+        guard let base = list.lanes.baseAddress, list.lanes.count <= Self.plannedMax else { return nil }
+        let index = lane - base
+        if planned == 0, startsCapacity < stride * (list.lanes.count + 1) {
+            starts.deallocate()
+            startsCapacity = stride * (list.lanes.count + 1)
+            starts = .allocate(capacity: startsCapacity)
+        }
+        let own = starts + index * stride
+        if planned & 1 << UInt64(index) != 0 { return UnsafePointer(own) }
+        planned |= 1 << UInt64(index)
+        let words = stride - 1
+        let fold = starts + list.lanes.count * stride
+        own.update(repeating: .max, count: words)
+        for run in lane.pointee.runs {
+            weir_keep_runs(mask(run.mask, list), UInt(words), UInt(run.offset), UInt(run.length), fold, own)
+        }
+        if let refused = lane.pointee.refusedBefore { weir_drop_after(mask(refused, list), UInt(words), own) }
+        return UnsafePointer(own)
     }
 
     /// What the other runs of the plan and the byte before leave of `found`.
