@@ -93,6 +93,8 @@ extension Session {
 extension Rejection {
     static let tooSlow = Rejection(status: 408, threat: .slowRequest, message: "The request did not arrive in time")
     static let noHost = Rejection(status: 400, threat: .malformedHTTP, message: "The request names no host")
+    static let endlessCoding = Rejection(
+        status: 400, threat: .malformedHTTP, message: "The coding of the body has no end of framing without content")
     static let badHost = Rejection(
         status: 400, threat: .malformedHTTP, message: "The host of the request is neither a name nor an address")
 }
