@@ -159,6 +159,7 @@ final class Session: OriginUser {
         guard let exchange, phase == .tunnel || phase == .exchange && exchange.isStreaming else { return }
         exchange.judge(snapshot.policy, snapshot.policy.identify(client.address))
         guard exchange.decision.action == .deny else { return }
+        exchange.bytesBeforeVerdict = exchange.bytesOut
         if tunnel != nil { refuseTunnel(exchange) } else { cut(exchange) }
         drive()
     }
@@ -166,7 +167,7 @@ final class Session: OriginUser {
     /// No exchange begins after this one.
     func drain() {
         isLast = true
-        if phase == .detect || phase == .head, input.isEmpty { phase = .closed }
+        if phase == .detect || phase == .head, input.isEmpty { phase = .closing(linger: false) }
         drive()
     }
 
@@ -200,6 +201,11 @@ final class Session: OriginUser {
         if phase == .closed { close() } else { keepTime() }
     }
 
+    /// At `hold_total` a hold that has not begun waits unread; those that have begun go on, so that they end.
+    var waitsForHold: Bool {
+        phase == .hold && worker.heldBytes >= limits.holdTotal && exchange?.held.isEmpty == true
+    }
+
     private func step() throws(Errno) -> Bool {
         if transport.isBroken, phase.waitsForOthers { throw .reset }
         var moved = false
@@ -212,10 +218,14 @@ final class Session: OriginUser {
             }
         }
         switch phase {
-        case .detect, .head:
+        case .detect:
+            return try takeInput() || moved
+        case .head:
+            // Who does not read the answers is not asked for more requests.
+            if transport.isBacklogged { return moved }
             return try takeInput() || moved
         case .hold:
-            if worker.heldBytes >= limits.holdTotal {
+            if waitsForHold {
                 worker.waitForHold(self)
                 return moved
             }
@@ -225,8 +235,9 @@ final class Session: OriginUser {
             sendHead()
             return true
         case .exchange:
-            let up = try stepRequest()
+            // First the response: an origin that has answered and closed takes no more of the request.
             let down = try stepResponse()
+            let up = try stepRequest()
             return up || down || moved
         case .tunnel:
             return try stepTunnel() || moved

@@ -28,7 +28,6 @@ final class Worker {
     let room: UnsafeMutableRawBufferPointer
     /// Where heads and chunk framing are written before they leave; empty between steps.
     var outbox = Buffer(capacity: 16 * 1024)
-    var tunnels: [Token: Session] = [:]
     private(set) var heldBytes = 0
     private(set) var isDraining = false
     private var hasDrained = false
@@ -37,7 +36,7 @@ final class Worker {
     private var spareExchanges: [Exchange] = []
     private var sparePipes: [PipeLoan] = []
     private var slotWaiters: [Token] = []
-    private var holdWaiters: [Token] = []
+    private var holdWaiters: Set<Token> = []
     private(set) var sessions = 0
     private var flushDue = Ticks.never
 
@@ -94,7 +93,6 @@ final class Worker {
         sessions -= 1
         hub.leave(session.client.address)
         counters.closed(.client)
-        tunnels[session.token] = nil
         loop.remove(session)
         tellDrained()
     }
@@ -111,7 +109,7 @@ final class Worker {
         for token in waiters { wake(token) }
     }
 
-    func waitForHold(_ session: Session) { holdWaiters.append(session.token) }
+    func waitForHold(_ session: Session) { holdWaiters.insert(session.token) }
 
     func held(_ count: Int) { heldBytes += count }
 

@@ -152,10 +152,12 @@ extension Session {
         exchange.noteInspection()
         if exchange.decision.action == .deny { return refuseDenied(exchange) }
         exchange.requestBody = BodyReader(exchange.head.framing, limits: limits)
-        guard exchange.head.framing.hasContent else {
+        if !exchange.head.framing.hasContent || !exchange.reads.contains(.body) {
             exchange.inspection.finish()
             exchange.noteInspection()
             if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        }
+        guard exchange.head.framing.hasContent else {
             exchange.requestEnded = true
             return dial(exchange)
         }
@@ -167,7 +169,7 @@ extension Session {
             if exchange.profile.holds {
                 exchange.holds = true
                 // The client that asks whether it should send the body at all hears it from us (RFC 9110 section 10.1.1).
-                if exchange.head.expectsContinue { sendContinue() }
+                if exchange.head.expectsContinue, !sendContinue() { return }
                 phase = .hold
                 return
             }
@@ -175,11 +177,16 @@ extension Session {
         dial(exchange)
     }
 
-    private func sendContinue() {
+    /// False when the client does not take it: then the exchange has ended.
+    private func sendContinue() -> Bool {
         worker.outbox.removeAll()
+        defer { worker.outbox.removeAll() }
         Writer.interim(100, into: &worker.outbox)
-        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { clientBroke() }
-        worker.outbox.removeAll()
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch {
+            clientBroke()
+            return false
+        }
+        return true
     }
 
     /// The name has no address that we could dial: nothing is sent anywhere.

@@ -13,6 +13,7 @@ extension Session {
                 let before = origin.transport.backlogCount
                 _ = try origin.transport.flush()
                 moved = origin.transport.backlogCount < before
+                if moved { lastMove = now }
             }
         } catch {
             originBroke(error)
@@ -140,6 +141,10 @@ extension Session {
         exchange.bytesIn += UInt64(worker.outbox.count)
         exchange.isAnswering = true
         exchange.isStreaming = response.isStream(bytes)
+        if exchange.isStreaming, exchange.snapshot !== worker.snapshot {
+            judgeAgain(under: worker.snapshot)
+            guard phase == .exchange else { return }
+        }
         if exchange.readsResponse {
             exchange.inspection.open(.response, as: .body, codings: response.codings(bytes))
         }
