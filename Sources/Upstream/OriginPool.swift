@@ -48,7 +48,7 @@ public final class OriginPool {
 
     /// Keeps a connection whose exchange ended cleanly, up to `keep` of a route.
     public func park(_ origin: Origin, keep: Int, idleTimeout: Milliseconds) {
-        guard !origin.transport.isPeerEnding, !origin.transport.isBacklogged,
+        guard !origin.transport.isPeerEnding, !origin.transport.isBacklogged, origin.transport.isDrained(),
             idle[origin.route, default: []].count < keep
         else { return origin.close() }
         origin.park()
