@@ -157,8 +157,16 @@ final class Session: OriginUser {
     /// What only flows is judged again by its destination under each new configuration, and cut if now denied.
     func judgeAgain(under snapshot: Snapshot) {
         guard let exchange, phase == .tunnel || phase == .exchange && exchange.isStreaming else { return }
-        exchange.judge(snapshot.policy, snapshot.policy.identify(client.address))
+        let (policy, identity) = (snapshot.policy, snapshot.policy.identify(client.address))
+        exchange.judge(policy, identity)
         guard exchange.decision.action == .deny else { return }
+        // What the server will say is not known yet, and may be allowed.
+        if tunnel?.awaitsServer == true, exchange.threats.isEmpty,
+            policy.couldAllow(
+                service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
+        {
+            return
+        }
         exchange.bytesBeforeVerdict = exchange.bytesOut
         if tunnel != nil { refuseTunnel(exchange) } else { cut(exchange) }
         drive()

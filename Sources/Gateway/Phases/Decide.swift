@@ -41,7 +41,12 @@ extension Session {
             }
         }
         exchange.port = target.endpoint?.port ?? target.port ?? head.port ?? 80
-        bind(exchange, to: host, by: .host)
+        readHead(exchange)
+        if let host {
+            bind(exchange, to: host, by: .host)
+        } else {
+            bind(exchange, to: target.host, by: .connect)
+        }
     }
 
     /// Binds what the exchange names to an address; goes on at once, or when the name has been looked up.
@@ -59,11 +64,32 @@ extension Session {
             lastName = name
             exchange.name = name
             exchange.namedBy = source
+            if refusedUnasked(exchange) { return }
             switch worker.resolver.lookup(name, for: token) {
             case .known(let answer): resolved(exchange, answer)
             case .pending: phase = .resolve
             }
         }
+    }
+
+    /// Refuses what no answer of a resolver could make allowed. Its name is not looked up: the question would carry out
+    /// what the client may not send.
+    private func refusedUnasked(_ exchange: Exchange) -> Bool {
+        exchange.decide()
+        guard exchange.decision.action == .deny else { return false }
+        if exchange.decision.reason == .rule || exchange.decision.reason == .violation {
+            // A rule about addresses may cover what no rule about the name does.
+            if worker.allowsAddresses(exchange) { return false }
+            let isOpen = exchange.head.method == .connect || tunnel?.awaitsServer == true
+            if isOpen,
+                exchange.snapshot.policy.couldAllow(
+                    service: identity.service, name: exchange.name, address: nil, port: exchange.port)
+            {
+                return false
+            }
+        }
+        if tunnel != nil { refuseTunnel(exchange) } else { refuseDenied(exchange) }
+        return true
     }
 
     /// The name that was looked up has its answer.
@@ -125,12 +151,12 @@ extension Session {
         } else if tunnel != nil {
             decideTunnel(exchange)
         } else {
-            readHead(exchange)
             decideExchange(exchange)
         }
     }
 
-    private func readHead(_ exchange: Exchange) {
+    /// Reads url and header, before the name in them is looked up.
+    func readHead(_ exchange: Exchange) {
         let bytes = exchange.bytes.readable
         let inspection = exchange.inspection
         if exchange.reads.contains(.url) {

@@ -46,7 +46,7 @@ extension Session {
             worker.recycle(exchange)
             self.exchange = nil
         }
-        detectFrom = now
+        (detectFrom, lastMove) = (now, now)
         phaseDeadline = .never
         phase = .detect
     }

@@ -4,7 +4,7 @@ import HTTP
 /// Every wait of a session has a deadline; each is one of `limits`.
 extension Session {
     /// Sets the deadline of what is waited for now.
-    func keepTime() { worker.loop.setDeadline(self, deadline) }
+    func keepTime() { worker.loop.setDeadline(self, min(deadline, exchange?.openDue ?? .never)) }
 
     private var deadline: Ticks {
         switch phase {
@@ -35,6 +35,10 @@ extension Session {
 
     /// The deadline has passed.
     func timeUp() {
+        if let exchange, exchange.openDue <= now {
+            exchange.openDue = .never
+            worker.append(exchange, of: self, as: .open)
+        }
         // Moved later by what happened since it was set.
         guard deadline <= now else { return }
         switch phase {

@@ -204,7 +204,8 @@ extension Session {
         exchange.decide()
         noteUnread(exchange)
         if exchange.decision.action == .deny { return refuseTunnel(exchange) }
-        deliverTunnel(exchange, bytes)
+        if exchange.snapshot !== worker.snapshot { judgeAgain(under: worker.snapshot) }
+        if phase == .tunnel { deliverTunnel(exchange, bytes) }
     }
 
     // MARK: Packet sensors
