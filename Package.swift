@@ -6,6 +6,9 @@ let house: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .treatAllWarnings(as: .error),
+    // A twentieth of the CPU of a small request goes into these checks; debug builds, in which all tests of modules run,
+    // keep them.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 /// A module of `Sources/`; an import points only at an earlier line of the list below.

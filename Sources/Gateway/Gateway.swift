@@ -92,6 +92,7 @@ public final class Gateway {
     private func start() throws {
         let settings = snapshot.settings
         let descriptors = raiseDescriptorLimit()
+        keepFreedMemory()
         signals = try SignalHandler(self)
         if hub.mark == nil {
             log.warning("without CAP_NET_ADMIN there is no SO_MARK: only explicit listeners are safe from loops")

@@ -118,7 +118,8 @@ final class Session: OriginUser {
     }
 
     var now: Ticks { worker.loop.now }
-    var limits: Limits { worker.limits }
+    /// Yielded, not copied: it is some hundred bytes, and looked at for every read.
+    var limits: Limits { _read { yield worker.limits } }
 
     // MARK: Events
 

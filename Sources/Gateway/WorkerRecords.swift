@@ -10,11 +10,9 @@ extension Worker {
     func wallMicroseconds() -> Int64 { Clock.wallMicroseconds() }
 
     func append(_ exchange: Exchange, of session: Session, as kind: SessionRecord.Kind = .session) {
-        let decision = exchange.decision
         let bytes = exchange.bytes.readable
         let inspection = exchange.inspection
         let uninspectable = exchange.uninspectable ?? inspection.uninspectable
-        let head = exchange.head
         var findings: [FindingRecord] = []
         var maskedPath: [Range<Int>] = []
         if !inspection.findings.isEmpty {
@@ -23,30 +21,34 @@ extension Worker {
                 // Where a decoded match lies in the path as it was sent is not known: none of it is written.
                 maskedPath.append(
                     finding.decoded.isEmpty
-                        ? Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length : 0..<head.path.count)
+                        ? Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length : 0..<exchange.head.path.count)
             }
         }
-        let isHTTP = exchange.application == .http && !head.methodRange.isEmpty
+        let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty
         let duration = microseconds() - exchange.startTicks
         recorder.append(
             SessionRecord(
                 kind: kind, id: exchange.id, startMicroseconds: exchange.startMicroseconds,
                 durationMicroseconds: duration, service: exchange.service.name,
-                pod: exchange.snapshot.policy.podName(exchange.identity), mode: decision.mode, client: session.client,
+                pod: exchange.snapshot.policy.podName(exchange.identity), mode: exchange.decision.mode,
+                client: session.client,
                 destination: session.target.endpoint ?? exchange.dial, dialed: exchange.dial, fqdn: exchange.name,
                 namedBy: exchange.namedBy, application: exchange.application,
-                method: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[head.methodRange]) : nil,
-                host: isHTTP && !head.host.isEmpty ? UnsafeRawBufferPointer(rebasing: bytes[head.host]) : nil,
-                path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[head.path]) : nil, status: exchange.status,
+                method: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.methodRange]) : nil,
+                host: isHTTP && !exchange.head.host.isEmpty
+                    ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host]) : nil,
+                path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]) : nil,
+                status: exchange.status,
                 bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn, bytesInspected: inspection.inspectedBytes,
-                uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : decision.action,
-                would: exchange.isSilent ? .allow : decision.would, rule: decision.rule?.text,
-                reason: exchange.isSilent ? nil : decision.reason, threat: decision.threat, findings: findings,
+                uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : exchange.decision.action,
+                would: exchange.isSilent ? .allow : exchange.decision.would, rule: exchange.decision.rule?.text,
+                reason: exchange.isSilent ? nil : exchange.decision.reason, threat: exchange.decision.threat,
+                findings: findings,
                 bytesBeforeVerdict: exchange.bytesBeforeVerdict, listener: session.listener.name,
                 maskedHost: exchange.maskedHost, maskedPath: maskedPath, maskedFQDN: exchange.maskedHost))
         guard kind == .session else { return }
         count(exchange, uninspectable)
-        if decision.mayLearn, exchange.isAnswered { learn(exchange) }
+        if exchange.decision.mayLearn, exchange.isAnswered { learn(exchange) }
     }
 
     private func count(_ exchange: Exchange, _ uninspectable: Uninspectable?) {

@@ -21,17 +21,16 @@ struct Target {
 extension Session {
     /// Judges a request whose head is whole.
     func judge(_ exchange: Exchange) {
-        let head = exchange.head
         let bytes = exchange.bytes.readable
-        if head.method == .connect { return connect(exchange) }
-        guard target.host != nil || target.endpoint != nil || !head.host.isEmpty else {
+        if exchange.head.method == .connect { return connect(exchange) }
+        guard target.host != nil || target.endpoint != nil || !exchange.head.host.isEmpty else {
             return refuse(exchange, malformed: .noHost)
         }
-        if head.isHTTPS { return refuse(exchange, status: 501, "An https URL is asked for with CONNECT") }
+        if exchange.head.isHTTPS { return refuse(exchange, status: 501, "An https URL is asked for with CONNECT") }
         exchange.application = .http
         var host: Host?
-        if !head.host.isEmpty {
-            let text = UnsafeRawBufferPointer(rebasing: bytes[head.host])
+        if !exchange.head.host.isEmpty {
+            let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])
             if let lastName, lastName.matches(text) {
                 host = .name(lastName)
             } else if let parsed = Host(text) {
@@ -40,7 +39,7 @@ extension Session {
                 return refuse(exchange, malformed: .badHost)
             }
         }
-        exchange.port = target.endpoint?.port ?? target.port ?? head.port ?? 80
+        exchange.port = target.endpoint?.port ?? target.port ?? exchange.head.port ?? 80
         readHead(exchange)
         if let host {
             bind(exchange, to: host, by: .host)

@@ -116,19 +116,18 @@ extension Session {
 
     private func responseHead(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer) {
         phaseDeadline = .never
-        let response = exchange.response
-        if response.isInterim {
+        if exchange.response.isInterim {
             // RFC 9110 section 15.2: an HTTP/1.0 client knows no interim answers; a 100 of ours has already been sent.
-            if exchange.head.minorVersion == 1, !(response.status == 100 && exchange.holds) {
-                Writer.response(response, from: bytes, into: &worker.outbox)
+            if exchange.head.minorVersion == 1, !(exchange.response.status == 100 && exchange.holds) {
+                Writer.response(exchange.response, from: bytes, into: &worker.outbox)
             }
             phaseDeadline = now + limits.responseTimeout
             exchange.response.reset()
             return
         }
-        exchange.status = response.status
-        if response.status == 101 { return upgrade(exchange, bytes) }
-        exchange.responseBody = BodyReader(response.framing, limits: limits)
+        exchange.status = exchange.response.status
+        if exchange.response.status == 101 { return upgrade(exchange, bytes) }
+        exchange.responseBody = BodyReader(exchange.response.framing, limits: limits)
         // An answer before the end of the request: both go on, and the connection ends with them.
         if !exchange.requestEnded || exchange.responseBody.endsWithConnection { isLast = true }
         exchange.isAnswered = true
@@ -136,17 +135,17 @@ extension Session {
         options.close = isLast
         options.minorVersion = exchange.head.minorVersion
         if listener.intercept == .explicit { options.via = Session.viaName }
-        let framing = Writer.response(response, from: bytes, options: options, into: &worker.outbox)
+        let framing = Writer.response(exchange.response, from: bytes, options: options, into: &worker.outbox)
         if framing == .untilClose { isLast = true }
         exchange.bytesIn += UInt64(worker.outbox.count)
         exchange.isAnswering = true
-        exchange.isStreaming = response.isStream(bytes)
+        exchange.isStreaming = exchange.response.isStream(bytes)
         if exchange.isStreaming, exchange.snapshot !== worker.snapshot {
             judgeAgain(under: worker.snapshot)
             guard phase == .exchange else { return }
         }
         if exchange.readsResponse {
-            exchange.inspection.open(.response, as: .body, codings: response.codings(bytes))
+            exchange.inspection.open(.response, as: .body, codings: exchange.response.codings(bytes))
         }
     }
 
@@ -198,6 +197,11 @@ extension Session {
             Writer.chunk(data, into: &worker.outbox)
             return flushOutbox()
         }
+        // A small body is cheaper to copy behind its head than to hand over as a second piece.
+        if worker.outbox.count + data.count <= Session.copyBytes {
+            worker.outbox.append(data)
+            return true
+        }
         defer { worker.outbox.removeAll() }
         do throws(Errno) { try transport.write(worker.outbox.readable, data) } catch {
             clientBroke()
@@ -205,6 +209,8 @@ extension Session {
         }
         return true
     }
+
+    private static let copyBytes = 8 * 1024
 
     private func responseEnd(_ exchange: Exchange, leftOver: Int) {
         if exchange.readsResponse {
