@@ -81,7 +81,10 @@ final class StateSaver: Handler {
         gateway.control.setDeadline(self, gateway.control.now + StateSaver.every)
     }
 
-    func stop(at end: Ticks) { self.end = end }
+    func stop(at end: Ticks) {
+        self.end = end
+        gateway.control.setDeadline(self, min(gateway.control.now + StateSaver.every, end))
+    }
 
     override func expired() {
         gateway.save()

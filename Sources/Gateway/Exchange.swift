@@ -89,6 +89,10 @@ final class Exchange {
     var service: Service { snapshot.policy.services[identity.service] }
     var profile: Profile { snapshot.profiles[identity.service] }
 
+    /// What a streamed body may have held. A tail is at most `match_bytes`; only a coding that gives nothing for what it
+    /// takes (empty deflate blocks, say) carries it in more.
+    var holdMost: Int { profile.hold + snapshot.settings.limits.matchBytes + 64 * 1024 }
+
     /// Makes the exchange ready for the next request.
     func begin(_ worker: Worker, identity: Identity) {
         snapshot = worker.snapshot

@@ -158,8 +158,17 @@ final class Session: OriginUser {
     /// What only flows is judged again by its destination under each new configuration, and cut if now denied.
     func judgeAgain(under snapshot: Snapshot) {
         guard let exchange, phase == .tunnel || phase == .exchange && exchange.isStreaming else { return }
-        exchange.judge(snapshot.policy, snapshot.policy.identify(client.address))
+        let (policy, identity) = (snapshot.policy, snapshot.policy.identify(client.address))
+        exchange.judge(policy, identity)
         guard exchange.decision.action == .deny else { return }
+        // What the server will say is not known yet, and may be allowed.
+        if tunnel?.awaitsServer == true, exchange.threats.isEmpty,
+            policy.couldAllow(
+                service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
+        {
+            return
+        }
+        exchange.bytesBeforeVerdict = exchange.bytesOut
         if tunnel != nil { refuseTunnel(exchange) } else { cut(exchange) }
         drive()
     }
@@ -167,7 +176,7 @@ final class Session: OriginUser {
     /// No exchange begins after this one.
     func drain() {
         isLast = true
-        if phase == .detect || phase == .head, input.isEmpty { phase = .closed }
+        if phase == .detect || phase == .head, input.isEmpty { phase = .closing(linger: false) }
         drive()
     }
 
@@ -201,6 +210,11 @@ final class Session: OriginUser {
         if phase == .closed { close() } else { keepTime() }
     }
 
+    /// At `hold_total` a hold that has not begun waits unread; those that have begun go on, so that they end.
+    var waitsForHold: Bool {
+        phase == .hold && worker.heldBytes >= limits.holdTotal && exchange?.held.isEmpty == true
+    }
+
     private func step() throws(Errno) -> Bool {
         if transport.isBroken, phase.waitsForOthers { throw .reset }
         var moved = false
@@ -213,10 +227,14 @@ final class Session: OriginUser {
             }
         }
         switch phase {
-        case .detect, .head:
+        case .detect:
+            return try takeInput() || moved
+        case .head:
+            // Who does not read the answers is not asked for more requests.
+            if transport.isBacklogged { return moved }
             return try takeInput() || moved
         case .hold:
-            if worker.heldBytes >= limits.holdTotal {
+            if waitsForHold {
                 worker.waitForHold(self)
                 return moved
             }
@@ -226,8 +244,9 @@ final class Session: OriginUser {
             sendHead()
             return true
         case .exchange:
-            let up = try stepRequest()
+            // First the response: an origin that has answered and closed takes no more of the request.
             let down = try stepResponse()
+            let up = try stepRequest()
             return up || down || moved
         case .tunnel:
             return try stepTunnel() || moved

@@ -21,6 +21,8 @@ final class Worker {
     private(set) var snapshot: Snapshot
     /// By index of the snapshot's services.
     private(set) var serviceNumbers: [Int]
+    /// Likewise: whether a rule of the service allows addresses, whatever their names.
+    private var addressRules: [Bool]
     private(set) var limits: Limits
     var ids = RecordIDs()
     var counters: Counters
@@ -28,7 +30,6 @@ final class Worker {
     let room: UnsafeMutableRawBufferPointer
     /// Where heads and chunk framing are written before they leave; empty between steps.
     var outbox = Buffer(capacity: 16 * 1024)
-    var tunnels: [Token: Session] = [:]
     private(set) var heldBytes = 0
     private(set) var isDraining = false
     private var hasDrained = false
@@ -37,7 +38,7 @@ final class Worker {
     private var spareExchanges: [Exchange] = []
     private var sparePipes: [PipeLoan] = []
     private var slotWaiters: [Token] = []
-    private var holdWaiters: [Token] = []
+    private var holdWaiters: Set<Token> = []
     private(set) var sessions = 0
     private var flushDue = Ticks.never
 
@@ -51,6 +52,7 @@ final class Worker {
         limits = snapshot.settings.limits
         recorder = Recorder(writer: hub.writer)
         serviceNumbers = hub.numbers(of: snapshot.policy.services)
+        addressRules = Worker.addressRules(snapshot.policy)
         counters = Counters(services: hub.servicesNumbered)
         room = .allocate(byteCount: 64 * 1024, alignment: 64)
         pool = OriginPool(loop: loop, mark: hub.mark)
@@ -94,7 +96,6 @@ final class Worker {
         sessions -= 1
         hub.leave(session.client.address)
         counters.closed(.client)
-        tunnels[session.token] = nil
         loop.remove(session)
         tellDrained()
     }
@@ -111,7 +112,7 @@ final class Worker {
         for token in waiters { wake(token) }
     }
 
-    func waitForHold(_ session: Session) { holdWaiters.append(session.token) }
+    func waitForHold(_ session: Session) { holdWaiters.insert(session.token) }
 
     func held(_ count: Int) { heldBytes += count }
 
@@ -154,6 +155,7 @@ final class Worker {
         snapshot = fresh
         limits = fresh.settings.limits
         serviceNumbers = hub.numbers(of: fresh.policy.services)
+        addressRules = Worker.addressRules(fresh.policy)
         counters.grow(services: hub.servicesNumbered)
         if old.settings.dns != fresh.settings.dns || old.settings.limits != limits {
             if let replacement = try? Worker.resolver(loop, fresh, hub) {
@@ -190,6 +192,20 @@ final class Worker {
         loop.forEachHandler { ($0 as? Session)?.end() }
         pool.retire()
         recorder.flush()
+    }
+
+    private static func addressRules(_ policy: Policy) -> [Bool] {
+        policy.services.map { service in
+            policy.rules(of: service.index).contains { rule in
+                if case .prefix = rule.to { rule.action == .allow } else { false }
+            }
+        }
+    }
+
+    /// Whether an address could be allowed to the exchange's service though its name is not.
+    func allowsAddresses(_ exchange: Exchange) -> Bool {
+        let rules = exchange.snapshot === snapshot ? addressRules : Worker.addressRules(exchange.snapshot.policy)
+        return rules[exchange.identity.service]
     }
 
     func isOwnListener(_ endpoint: Endpoint) -> Bool { hub.isOwnListener(endpoint) }

@@ -18,7 +18,10 @@ extension Worker {
         if !inspection.findings.isEmpty {
             findings = inspection.findings.map(FindingRecord.init)
             for finding in inspection.findings where finding.context == .url {
-                maskedPath.append(Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length)
+                // Where a decoded match lies in the path as it was sent is not known: none of it is written.
+                maskedPath.append(
+                    finding.decoded.isEmpty
+                        ? Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length : 0..<exchange.head.path.count)
             }
         }
         let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty

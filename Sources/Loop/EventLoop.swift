@@ -79,6 +79,7 @@ public final class EventLoop {
         vacant.append(token.slot)
         handler.token = .none
         handler.deadline = .never
+        handler.awaitsTurn = false
     }
 
     /// The handler that a token names, if it still lives.
@@ -101,7 +102,12 @@ public final class EventLoop {
     }
 
     /// Asks for `resumed()` in the next turn: how a busy connection lets others go first.
-    public func again(_ handler: Handler) { resumers.append(handler.token) }
+    public func again(_ handler: Handler) {
+        // Once a turn: a busy connection asks at every event.
+        guard !handler.awaitsTurn else { return }
+        handler.awaitsTurn = true
+        resumers.append(handler.token)
+    }
 
     // MARK: Turning
 
@@ -129,7 +135,11 @@ public final class EventLoop {
         expire()
         if !resumers.isEmpty {
             swap(&resumers, &resuming)
-            for token in resuming { handler(token)?.resumed() }
+            for token in resuming {
+                guard let handler = handler(token) else { continue }
+                handler.awaitsTurn = false
+                handler.resumed()
+            }
             resuming.removeAll(keepingCapacity: true)
         }
         if posted { mailbox.deliver(on: self) }

@@ -23,6 +23,8 @@ open class Handler {
     final var deadline = Ticks.never
     /// The tick of the wheel at which this handler will be looked at; `.max` when at none.
     final var armed = Int64.max
+    /// Asked for with `EventLoop.again` and not come yet.
+    final var awaitsTurn = false
 
     public init() {}
 

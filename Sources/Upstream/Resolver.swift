@@ -12,6 +12,8 @@ public final class Resolver: Handler {
     private let mark: UInt32?
     private var tries: [Slot: Try] = [:]
     private var waiting: [DomainName: [Token]] = [:]
+    /// Answered, and not told yet to who waits.
+    private var finished: [DomainName] = []
     /// Called for each token that waited for a name.
     public var wake: (Token) -> Void = { _ in }
 
@@ -23,12 +25,15 @@ public final class Resolver: Handler {
         try loop.add(self, descriptor: nil)
     }
 
-    /// What is known of a name; if nothing is, `wake` follows for `token` when something is.
+    /// What is known of a name; if nothing is, `wake` follows for `token` when something is, and never before the return.
     public func lookup(_ name: DomainName, for token: Token) -> ResolverCore.Lookup {
         let lookup = core.lookup(name, now: loop.now)
         if lookup == .pending {
             waiting[name, default: []].append(token)
-            act()
+            work()
+            // Where no socket could be opened it is over already. Who asked does not wait yet, and who waits for other
+            // names must not be woken in the middle of what this one does.
+            if !finished.isEmpty { loop.again(self) }
         }
         return lookup
     }
@@ -47,6 +52,8 @@ public final class Resolver: Handler {
         act()
     }
 
+    public override func resumed() { tell() }
+
     fileprivate func received(_ asking: Try, _ bytes: UnsafeRawBufferPointer) {
         if asking.isStream {
             core.receivedTCP(bytes, slot: asking.slot, now: loop.now)
@@ -61,8 +68,19 @@ public final class Resolver: Handler {
         act()
     }
 
-    /// Carries out what the core wants until it wants nothing more.
     private func act() {
+        work()
+        tell()
+    }
+
+    private func tell() {
+        while let name = finished.popLast() {
+            for token in waiting.removeValue(forKey: name) ?? [] { wake(token) }
+        }
+    }
+
+    /// Carries out what the core wants until it wants nothing more.
+    private func work() {
         while let action = core.nextAction() {
             switch action {
             case .sendUDP(let server, let slot, let bytes): ask(server, slot, bytes, .datagram)
@@ -72,9 +90,7 @@ public final class Resolver: Handler {
             }
         }
         loop.setDeadline(self, core.deadline)
-        while let (name, _) = core.takeFinished() {
-            for token in waiting.removeValue(forKey: name) ?? [] { wake(token) }
-        }
+        while let (name, _) = core.takeFinished() { finished.append(name) }
     }
 
     private func ask(_ server: Endpoint, _ slot: Slot, _ bytes: ContiguousArray<UInt8>, _ kind: Socket.Kind) {
@@ -101,6 +117,9 @@ private final class Try: Handler {
     private var transport: Transport
     private var question: ContiguousArray<UInt8>?
     private unowned(unsafe) let resolver: Resolver
+
+    /// In one go: whoever floods the port does not keep the loop from others.
+    private static let readsMost = 64
 
     init(
         _ socket: consuming Socket, server: Endpoint, slot: Slot, question: ContiguousArray<UInt8>, isStream: Bool,
@@ -131,15 +150,17 @@ private final class Try: Handler {
             // The largest message there is; a resolver asks rarely.
             let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_537, alignment: 1)
             defer { room.deallocate() }
-            while transport.readable, token != .none {
+            for _ in 0..<Try.readsMost where transport.readable && token != .none {
                 switch try transport.read(into: room) {
                 case .moved(let count):
                     resolver.received(self, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
                 case .wouldBlock: return
-                case .ended:
-                    if isStream { resolver.failed(self) }
-                    return
+                // A datagram may be empty.
+                case .ended where !isStream: break
+                case .ended: return resolver.failed(self)
                 }
+                // A short read has emptied a stream, but it is any datagram: the next may be the answer.
+                if !isStream { transport.note(.readable) }
             }
         } catch {
             if token != .none { resolver.failed(self) }

@@ -14,9 +14,9 @@ public struct Transport: ~Copyable {
     private var backlog = Buffer()
     /// The backlog is a head that waits for the body behind it, so that both leave in one call.
     private var queued = false
-    /// Since the connection began.
     /// An error waits, or both directions are over.
     public private(set) var isBroken = false
+    /// Since the connection began.
     public private(set) var bytesRead: UInt64 = 0
     public private(set) var bytesWritten: UInt64 = 0
 
@@ -129,6 +129,14 @@ public struct Transport: ~Copyable {
     public mutating func spliced(in count: Int = 0, out: Int = 0) {
         bytesRead &+= UInt64(count)
         bytesWritten &+= UInt64(out)
+    }
+
+    /// Whether nothing waits to be read. The kernel is asked only where the last read may have left something: an edge that
+    /// has been told is not told again.
+    public mutating func isDrained() -> Bool {
+        guard readable else { return true }
+        var byte: UInt8 = 0
+        return (try? withUnsafeMutableBytes(of: &byte) { try read(into: $0) }) == .wouldBlock
     }
 
     public mutating func readWouldBlock() { readable = false }

@@ -30,49 +30,64 @@ extension Session {
 
     private func requestData(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) {
         exchange.bytesTaken += UInt64(data.count)
-        guard exchange.reads.contains(.body) else { return forward(exchange, data) }
+        guard exchange.reads.contains(.body) else {
+            _ = forward(exchange, data)
+            return
+        }
         exchange.inspection.feed(.request, data, end: false)
         exchange.noteInspection()
         if exchange.decision.action == .deny { return refuseDenied(exchange) }
-        // Nothing is held and nothing needs to be: the bytes go on from where they were read.
-        if exchange.held.isEmpty, phase == .exchange, exchange.inspection.releasable(.request) >= exchange.bytesTaken {
+        let redactions = exchange.inspection.takeRedactions(.request)
+        // Nothing is held, nothing needs to be and nothing is overwritten: the bytes go on from where they were read.
+        if exchange.held.isEmpty, redactions.isEmpty, phase == .exchange,
+            exchange.inspection.releasable(.request) >= exchange.bytesTaken
+        {
             exchange.held.passed(data.count)
-            return forward(exchange, data)
+            _ = forward(exchange, data)
+            return
         }
         exchange.held.append(data)
         worker.held(data.count)
-        release(exchange)
-        if phase == .hold, exchange.held.count > exchange.profile.hold { dial(exchange) }
+        for redaction in redactions { exchange.held.redact(redaction) }
+        guard release(exchange) else { return }
+        if phase == .hold, exchange.held.count > exchange.profile.hold {
+            dial(exchange)
+        } else if exchange.held.count > exchange.holdMost {
+            refuse(exchange, malformed: .endlessCoding)
+        }
     }
 
     private func requestEnd(_ exchange: Exchange) {
-        if exchange.reads.contains(.body) {
+        if exchange.reads.contains(.header) {
             exchange.requestBody.forEachTrailer { exchange.inspection.scan($0, as: .header) }
-            exchange.inspection.feed(.request, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
-            exchange.inspection.finish()
-            exchange.noteInspection()
-            if exchange.decision.action == .deny { return refuseDenied(exchange) }
         }
+        if exchange.reads.contains(.body) {
+            exchange.inspection.feed(.request, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
+        }
+        exchange.inspection.finish()
+        exchange.noteInspection()
+        if exchange.decision.action == .deny { return refuseDenied(exchange) }
         exchange.requestEnded = true
         if phase == .hold { return dial(exchange) }
-        release(exchange)
-        forwardEnd(exchange)
+        if release(exchange) { forwardEnd(exchange) }
     }
 
-    /// Sends on the held bytes that can no longer be part of a match.
-    func release(_ exchange: Exchange) {
+    /// Sends on the held bytes that can no longer be part of a match; false when the exchange has ended over it.
+    func release(_ exchange: Exchange) -> Bool {
         for redaction in exchange.inspection.takeRedactions(.request) { exchange.held.redact(redaction) }
-        guard exchange.isSent else { return }
+        guard exchange.isSent else { return true }
         let free = exchange.held.free(until: exchange.requestEnded ? .max : exchange.inspection.releasable(.request))
-        guard !free.isEmpty else { return }
+        guard !free.isEmpty else { return true }
         let count = free.count
-        forward(exchange, free)
+        guard forward(exchange, free) else { return false }
         exchange.held.released(count)
         worker.released(count)
+        return true
     }
 
-    private func forward(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) {
-        guard let origin, !data.isEmpty else { return }
+    /// False when the origin does not take the bytes: then the exchange has ended, and is not to be touched again.
+    private func forward(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) -> Bool {
+        guard let origin, !data.isEmpty else { return true }
         exchange.bytesOut += UInt64(data.count)
         do throws(Errno) {
             if exchange.requestBody.isChunked {
@@ -83,8 +98,10 @@ extension Session {
             } else {
                 try origin.transport.write(data)
             }
+            return true
         } catch {
             originBroke(error)
+            return false
         }
     }
 

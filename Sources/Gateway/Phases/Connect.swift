@@ -18,6 +18,7 @@ extension Session {
         // Judged as a tunnel now, and by what is spoken in it as soon as that is known.
         exchange.application = .tcp
         tunnelHost = host
+        readHead(exchange)
         bind(exchange, to: host, by: .connect)
     }
 
@@ -26,7 +27,10 @@ extension Session {
         let policy = exchange.snapshot.policy
         let open = policy.couldAllow(
             service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
-        if exchange.decision.action == .deny, !exchange.threats.isEmpty || !open { return refuseDenied(exchange) }
+        let reason = exchange.decision.reason
+        if exchange.decision.action == .deny, !open || reason != .rule && reason != .violation {
+            return refuseDenied(exchange)
+        }
         target = Target(endpoint: nil, host: tunnelHost, port: exchange.port)
         worker.outbox.removeAll()
         worker.outbox.append("HTTP/1.1 200 Connection established\r\n\r\n")
@@ -36,6 +40,8 @@ extension Session {
         worker.recycle(exchange)
         self.exchange = nil
         phaseDeadline = .never
+        // What CONNECT said of its own connection is not said of what is spoken inside.
+        isLast = worker.isDraining
         detectFrom = now
         phase = .detect
     }

@@ -40,7 +40,12 @@ extension Session {
             }
         }
         exchange.port = target.endpoint?.port ?? target.port ?? exchange.head.port ?? 80
-        bind(exchange, to: host, by: .host)
+        readHead(exchange)
+        if let host {
+            bind(exchange, to: host, by: .host)
+        } else {
+            bind(exchange, to: target.host, by: .connect)
+        }
     }
 
     /// Binds what the exchange names to an address; goes on at once, or when the name has been looked up.
@@ -58,11 +63,32 @@ extension Session {
             lastName = name
             exchange.name = name
             exchange.namedBy = source
+            if refusedUnasked(exchange) { return }
             switch worker.resolver.lookup(name, for: token) {
             case .known(let answer): resolved(exchange, answer)
             case .pending: phase = .resolve
             }
         }
+    }
+
+    /// Refuses what no answer of a resolver could make allowed. Its name is not looked up: the question would carry out
+    /// what the client may not send.
+    private func refusedUnasked(_ exchange: Exchange) -> Bool {
+        exchange.decide()
+        guard exchange.decision.action == .deny else { return false }
+        if exchange.decision.reason == .rule || exchange.decision.reason == .violation {
+            // A rule about addresses may cover what no rule about the name does.
+            if worker.allowsAddresses(exchange) { return false }
+            let isOpen = exchange.head.method == .connect || tunnel?.awaitsServer == true
+            if isOpen,
+                exchange.snapshot.policy.couldAllow(
+                    service: identity.service, name: exchange.name, address: nil, port: exchange.port)
+            {
+                return false
+            }
+        }
+        if tunnel != nil { refuseTunnel(exchange) } else { refuseDenied(exchange) }
+        return true
     }
 
     /// The name that was looked up has its answer.
@@ -124,12 +150,12 @@ extension Session {
         } else if tunnel != nil {
             decideTunnel(exchange)
         } else {
-            readHead(exchange)
             decideExchange(exchange)
         }
     }
 
-    private func readHead(_ exchange: Exchange) {
+    /// Reads url and header, before the name in them is looked up.
+    func readHead(_ exchange: Exchange) {
         let bytes = exchange.bytes.readable
         let inspection = exchange.inspection
         if exchange.reads.contains(.url) {
@@ -151,10 +177,12 @@ extension Session {
         exchange.noteInspection()
         if exchange.decision.action == .deny { return refuseDenied(exchange) }
         exchange.requestBody = BodyReader(exchange.head.framing, limits: limits)
-        guard exchange.head.framing.hasContent else {
+        if !exchange.head.framing.hasContent || !exchange.reads.contains(.body) {
             exchange.inspection.finish()
             exchange.noteInspection()
             if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        }
+        guard exchange.head.framing.hasContent else {
             exchange.requestEnded = true
             return dial(exchange)
         }
@@ -166,7 +194,7 @@ extension Session {
             if exchange.profile.holds {
                 exchange.holds = true
                 // The client that asks whether it should send the body at all hears it from us (RFC 9110 section 10.1.1).
-                if exchange.head.expectsContinue { sendContinue() }
+                if exchange.head.expectsContinue, !sendContinue() { return }
                 phase = .hold
                 return
             }
@@ -174,11 +202,16 @@ extension Session {
         dial(exchange)
     }
 
-    private func sendContinue() {
+    /// False when the client does not take it: then the exchange has ended.
+    private func sendContinue() -> Bool {
         worker.outbox.removeAll()
+        defer { worker.outbox.removeAll() }
         Writer.interim(100, into: &worker.outbox)
-        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { clientBroke() }
-        worker.outbox.removeAll()
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch {
+            clientBroke()
+            return false
+        }
+        return true
     }
 
     /// The name has no address that we could dial: nothing is sent anywhere.

@@ -46,7 +46,8 @@ extension Session {
             worker.recycle(exchange)
             self.exchange = nil
         }
-        phaseDeadline = now + limits.headTimeout
+        (detectFrom, lastMove) = (now, now)
+        phaseDeadline = .never
         phase = .detect
     }
 

@@ -61,7 +61,7 @@ extension Session {
         if !exchange.head.framing.hasContent {
             phaseDeadline = now + limits.responseTimeout
         } else {
-            release(exchange)
+            guard release(exchange) else { return }
             if exchange.requestEnded { forwardEnd(exchange) }
         }
     }

@@ -14,6 +14,7 @@ extension Session {
                 let before = origin.transport.backlogCount
                 _ = try origin.transport.flush()
                 moved = origin.transport.backlogCount < before
+                if moved { lastMove = now }
             }
         } catch {
             originBroke(error)
@@ -64,15 +65,20 @@ extension Session {
             let used = readResponse(exchange, exchange.responseInput.readable)
             if self.exchange === exchange { exchange.responseInput.consume(used) }
         }
-        flushOutbox()
+        guard self.exchange === exchange, flushOutbox() else { return worker.outbox.removeAll() }
         // What came behind a 101 is the first of the new protocol.
-        if phase == .tunnel, self.exchange === exchange { pushResponseInput(exchange) }
+        if phase == .tunnel { pushResponseInput(exchange) }
     }
 
-    private func flushOutbox() {
-        guard !worker.outbox.isEmpty else { return }
-        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { clientBroke() }
-        worker.outbox.removeAll()
+    /// False when the client does not take it: then the exchange has ended, and is not to be touched again.
+    private func flushOutbox() -> Bool {
+        guard !worker.outbox.isEmpty else { return true }
+        defer { worker.outbox.removeAll() }
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch {
+            clientBroke()
+            return false
+        }
+        return true
     }
 
     private func readResponse(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer) -> Int {
@@ -135,6 +141,10 @@ extension Session {
         exchange.bytesIn += UInt64(worker.outbox.count)
         exchange.isAnswering = true
         exchange.isStreaming = exchange.response.isStream(bytes)
+        if exchange.isStreaming, exchange.snapshot !== worker.snapshot {
+            judgeAgain(under: worker.snapshot)
+            guard phase == .exchange else { return }
+        }
         if exchange.readsResponse {
             exchange.inspection.open(.response, as: .body, codings: exchange.response.codings(bytes))
         }
@@ -153,38 +163,52 @@ extension Session {
         }
         Writer.response(exchange.response, from: bytes, into: &worker.outbox)
         exchange.isAnswering = true
-        flushOutbox()
-        becomeTunnel(exchange)
+        if flushOutbox() { becomeTunnel(exchange) }
     }
 
     private func responseData(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) {
-        guard exchange.readsResponse else { return deliver(exchange, data) }
+        guard exchange.readsResponse else {
+            _ = deliver(exchange, data)
+            return
+        }
         exchange.inspection.feed(.response, data, end: false)
         exchange.noteInspection()
         if exchange.decision.action == .deny { return cutDenied(exchange) }
         exchange.heldBack.append(data)
-        releaseBack(exchange)
+        guard releaseBack(exchange), exchange.heldBack.count > exchange.holdMost else { return }
+        exchange.note(Rejection.endlessCoding.threat)
+        cut(exchange)
     }
 
-    private func releaseBack(_ exchange: Exchange) {
+    /// False when the exchange has ended over it.
+    private func releaseBack(_ exchange: Exchange) -> Bool {
         for redaction in exchange.inspection.takeRedactions(.response) { exchange.heldBack.redact(redaction) }
         let free = exchange.heldBack.free(until: exchange.inspection.releasable(.response))
         let count = free.count
-        deliver(exchange, free)
+        guard deliver(exchange, free) else { return false }
         exchange.heldBack.released(count)
+        return true
     }
 
-    private func deliver(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) {
-        guard !data.isEmpty else { return }
+    /// False when the client does not take the bytes: then the exchange has ended, and is not to be touched again.
+    private func deliver(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) -> Bool {
+        guard !data.isEmpty else { return true }
         exchange.bytesIn += UInt64(data.count)
         if exchange.responseBody.isChunked, exchange.head.minorVersion == 1 {
             Writer.chunk(data, into: &worker.outbox)
             return flushOutbox()
         }
         // A small body is cheaper to copy behind its head than to hand over as a second piece.
-        if worker.outbox.count + data.count <= Session.copyBytes { return worker.outbox.append(data) }
-        do throws(Errno) { try transport.write(worker.outbox.readable, data) } catch { clientBroke() }
-        worker.outbox.removeAll()
+        if worker.outbox.count + data.count <= Session.copyBytes {
+            worker.outbox.append(data)
+            return true
+        }
+        defer { worker.outbox.removeAll() }
+        do throws(Errno) { try transport.write(worker.outbox.readable, data) } catch {
+            clientBroke()
+            return false
+        }
+        return true
     }
 
     private static let copyBytes = 8 * 1024
@@ -194,13 +218,12 @@ extension Session {
             exchange.inspection.feed(.response, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
             exchange.noteInspection()
             if exchange.decision.action == .deny { return cutDenied(exchange) }
-            releaseBack(exchange)
+            guard releaseBack(exchange) else { return }
         }
         if exchange.responseBody.isChunked, exchange.head.minorVersion == 1 {
             exchange.responseBody.writeLastChunk(into: &worker.outbox)
         }
-        flushOutbox()
-        guard phase == .exchange else { return }
+        guard flushOutbox() else { return }
         if exchange.response.keepsAlive, exchange.requestEnded, leftOver == 0,
             !exchange.responseBody.endsWithConnection,
             let origin

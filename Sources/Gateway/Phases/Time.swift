@@ -4,13 +4,16 @@ import HTTP
 /// Every wait of a session has a deadline; each is one of `limits`.
 extension Session {
     /// Sets the deadline of what is waited for now.
-    func keepTime() { worker.loop.setDeadline(self, deadline) }
+    func keepTime() { worker.loop.setDeadline(self, min(deadline, exchange?.openDue ?? .never)) }
 
     private var deadline: Ticks {
         switch phase {
         case .detect:
             if phaseDeadline != .never { return phaseDeadline }
-            return (input.isEmpty ? detectFrom : lastMove) + limits.detectTimeout
+            if input.isEmpty { return detectFrom + limits.detectTimeout }
+            // A trickle of bytes puts the end off no further than that of a head.
+            return min(lastMove + limits.detectTimeout, detectFrom + limits.headTimeout)
+        case .head where transport.isBacklogged: return lastMove + limits.writeTimeout
         case .head: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.idleTimeout
         // Woken by the recorder, the resolver and the origin, which keep their own time.
         case .slot, .resolve, .dial, .closed: return .never
@@ -32,6 +35,10 @@ extension Session {
 
     /// The deadline has passed.
     func timeUp() {
+        if let exchange, exchange.openDue <= now {
+            exchange.openDue = .never
+            worker.append(exchange, of: self, as: .open)
+        }
         // Moved later by what happened since it was set.
         guard deadline <= now else { return }
         switch phase {
@@ -43,10 +50,12 @@ extension Session {
             } else if Detector.mayBecomeReadable(input.readable) {
                 // Half a request line must not become an unread tunnel by waiting.
                 phaseDeadline = detectFrom + limits.headTimeout
+                if phaseDeadline <= now { tooSlow() }
             } else {
                 settle(Detector.client(input.readable, ended: true))
             }
         case .head:
+            if transport.isBacklogged { return clientBroke() }
             if exchange == nil || input.isEmpty { phase = .closed } else { tooSlow() }
         case .hold: checkRate()
         case .exchange:
@@ -80,10 +89,11 @@ extension Session {
         guard let exchange else { return }
         let elapsed = now - exchange.rateMark.at
         let taken = exchange.bytesTaken - exchange.rateMark.bytes
-        let blocked = origin?.transport.isBacklogged ?? false
+        // Not slow is who is not read: the origin takes no more, or `hold_total` is reached.
+        let blocked = origin?.transport.isBacklogged ?? waitsForHold
         if blocked || taken * 1000 >= UInt64(limits.bodyMinRate) * UInt64(max(1, elapsed.count)) {
             exchange.rateMark = (exchange.bytesTaken, now)
-            if blocked, lastMove + limits.writeTimeout <= now { originBroke(nil) }
+            if origin != nil, blocked, lastMove + limits.writeTimeout <= now { originBroke(nil) }
         } else {
             refuse(exchange, malformed: .tooSlow)
         }
@@ -93,6 +103,8 @@ extension Session {
 extension Rejection {
     static let tooSlow = Rejection(status: 408, threat: .slowRequest, message: "The request did not arrive in time")
     static let noHost = Rejection(status: 400, threat: .malformedHTTP, message: "The request names no host")
+    static let endlessCoding = Rejection(
+        status: 400, threat: .malformedHTTP, message: "The coding of the body holds too much that is no content")
     static let badHost = Rejection(
         status: 400, threat: .malformedHTTP, message: "The host of the request is neither a name nor an address")
 }

@@ -32,7 +32,9 @@ extension Session {
 
     /// Sensors that want a body, a url or a header see nothing of a tunnel; that is said, never passed over.
     func noteUnread(_ exchange: Exchange) {
-        let isRead = exchange.reads.contains(.packet) && !exchange.application.hidesItsContent
+        // Behind a 101 come frames, masked and perhaps compressed.
+        let isHidden = exchange.application.hidesItsContent || exchange.head.upgrade != nil
+        let isRead = exchange.reads.contains(.packet) && !isHidden
         guard !isRead, !exchange.reads.isEmpty else { return }
         exchange.uninspectable = .tunnel
         exchange.noteInspection()
@@ -44,10 +46,14 @@ extension Session {
         if tunnel.isRead {
             exchange.inspection.open(.request, as: .packet, codings: [])
             exchange.inspection.open(.response, as: .packet, codings: [])
+            // The offsets of a body that came before an upgrade are not those of the tunnel.
+            exchange.held.clear()
+            exchange.heldBack.clear()
         }
-        worker.tunnels[token] = self
         phase = .tunnel
-        if !tunnel.awaitsServer { pushInput(exchange) }
+        // A configuration that came while the connection was made would not be asked again before the next one.
+        if exchange.snapshot !== worker.snapshot { judgeAgain(under: worker.snapshot) }
+        if phase == .tunnel, !tunnel.awaitsServer { pushInput(exchange) }
     }
 
     /// A response of 101 has been relayed; what follows is another protocol.
@@ -142,6 +148,7 @@ extension Session {
             }
             let count = try worker.splice(&origin.transport, &transport, &tunnel.down)
             exchange.bytesIn += UInt64(count.out)
+            if count.out > 0 { exchange.isAnswered = true }
             return count.moved || finishFlow(&tunnel.down, held: 0, into: &transport)
         } catch {
             tunnelEnded(exchange)
@@ -197,7 +204,8 @@ extension Session {
         exchange.decide()
         noteUnread(exchange)
         if exchange.decision.action == .deny { return refuseTunnel(exchange) }
-        deliverTunnel(exchange, bytes)
+        if exchange.snapshot !== worker.snapshot { judgeAgain(under: worker.snapshot) }
+        if phase == .tunnel { deliverTunnel(exchange, bytes) }
     }
 
     // MARK: Packet sensors
@@ -219,6 +227,7 @@ extension Session {
 
     private func deliverTunnel(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer, end: Bool = false) {
         guard let tunnel else { return }
+        if !bytes.isEmpty { exchange.isAnswered = true }
         guard tunnel.isRead else {
             exchange.bytesIn += UInt64(bytes.count)
             do throws(Errno) { try transport.write(bytes) } catch { clientBroke() }
