@@ -136,7 +136,7 @@ public final class Inspection {
             let index = lane.pointee.reader
             var cursor = Cursor(allowance: Search.valueWork)
             searching: while true {
-                let event = search.next(lane, list, window, &cursor, settle: false) { accepts(index, $0) }
+                let event = search.next(lane, list, window, &cursor, settle: false)
                 switch event {
                 case .exhausted: break searching
                 case .overrun: overrun()
@@ -229,10 +229,6 @@ public final class Inspection {
     var decisionOffset: UInt64? {
         guard let profile, profile.decidesAtHold else { return nil }
         return UInt64(max(profile.hold, 0))
-    }
-
-    func accepts(_ reader: Int, _ match: UnsafeRawBufferPointer) -> Bool {
-        profile?.readers[reader].validator?.accepts(match) ?? true
     }
 
     func nextSubject() -> Int {

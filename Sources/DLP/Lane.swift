@@ -14,7 +14,7 @@ struct Lane {
     let fourDigits: Bool
     let startsOnly: Bool
     let mindsLastNewline: Bool
-    let validated: Bool
+    let validator: Validator?
     /// A tail that could become a match is kept back.
     let holds: Bool
     /// What the vector pass can say of a start: none where it can say nothing.
@@ -52,7 +52,7 @@ struct ReadList {
                 digitsMin: reader.expression.digitsMin, fourDigits: hasFourDigits(reader.expression.prefix),
                 startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
-                validated: reader.validator != nil, holds: reader.holds, runs: copy(filter.plans[at].runs),
+                validator: reader.validator, holds: reader.holds, runs: copy(filter.plans[at].runs),
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
         }
         return ReadList(

@@ -33,8 +33,7 @@ struct Search {
 
     /// `settle`: decide by what is at hand, though little has come since the last try.
     func next(
-        _ lane: UnsafePointer<Lane>, _ list: ReadList, _ window: Window, _ cursor: inout Cursor, settle: Bool,
-        accepts: (UnsafeRawBufferPointer) -> Bool
+        _ lane: UnsafePointer<Lane>, _ list: ReadList, _ window: Window, _ cursor: inout Cursor, settle: Bool
     ) -> Event {
         var at = Int(cursor.next - window.start)
         if cursor.givenUp { at = window.count }
@@ -76,7 +75,7 @@ struct Search {
                 return .overrun
             case .match(let end):
                 let bytes = UnsafeRawBufferPointer(start: window.base + at, count: end - at)
-                guard !lane.pointee.validated || accepts(bytes) else {
+                guard lane.pointee.validator?.accepts(bytes) ?? true else {
                     at += 1
                     continue
                 }

@@ -247,7 +247,7 @@ final class Stream {
             let lane = lanes + at
             let index = lane.pointee.reader
             searching: while true {
-                let event = search.next(lane, list, window, &cursors[at], settle: settle) { owner.accepts(index, $0) }
+                let event = search.next(lane, list, window, &cursors[at], settle: settle)
                 switch event {
                 case .exhausted: break searching
                 case .overrun: owner.overrun()
