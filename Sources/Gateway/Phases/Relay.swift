@@ -157,7 +157,7 @@ extension Session {
         }
         exchange.isAnswered = true
         noteUnread(exchange)
-        if exchange.decision.action == .deny {
+        if exchange.action == .deny {
             dropOrigin(reset: true)
             return refuseDenied(exchange)
         }
@@ -173,7 +173,7 @@ extension Session {
         }
         exchange.inspection.feed(.response, data, end: false)
         exchange.noteInspection()
-        if exchange.decision.action == .deny { return cutDenied(exchange) }
+        if exchange.action == .deny { return cutDenied(exchange) }
         exchange.heldBack.append(data)
         guard releaseBack(exchange), exchange.heldBack.count > exchange.holdMost else { return }
         exchange.note(Rejection.endlessCoding.threat)
@@ -217,7 +217,7 @@ extension Session {
         if exchange.readsResponse {
             exchange.inspection.feed(.response, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
             exchange.noteInspection()
-            if exchange.decision.action == .deny { return cutDenied(exchange) }
+            if exchange.action == .deny { return cutDenied(exchange) }
             guard releaseBack(exchange) else { return }
         }
         if exchange.responseBody.isChunked, exchange.head.minorVersion == 1 {
