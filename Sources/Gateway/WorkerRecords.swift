@@ -19,9 +19,9 @@ extension Worker {
             findings = inspection.findings.map(FindingRecord.init)
             for finding in inspection.findings where finding.context == .url {
                 // Where a decoded match lies in the path as it was sent is not known: none of it is written.
+                let start = Int(finding.rawOffset)
                 maskedPath.append(
-                    finding.decoded.isEmpty
-                        ? Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length : 0..<exchange.head.path.count)
+                    finding.decoded.isEmpty ? start..<start + finding.length : 0..<exchange.head.path.count)
             }
         }
         let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty
