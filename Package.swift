@@ -68,7 +68,7 @@ let package = Package(
         tests("DNSTests", ["DNS"]),
         tests("TLSTests", ["TLS"]),
         tests("PolicyTests", ["Policy"]),
-        tests("DLPTests", ["DLP"]),
+        tests("DLPTests", ["Bytes", "CCodecs", "CPCRE2", "DLP"]),
         tests("RecordTests", ["Record"]),
         tests("ConfigTests", ["Bytes", "Config", "DLP", "Policy"]),
         tests("GatewayTests", ["Gateway"]),

@@ -1,2 +1,94 @@
-#include "linux.h"
+// The passes over a whole window of a body. They are calls, not inlined, so that each can choose the widest vectors of the
+// machine it runs on.
 #include "simd.h"
+
+#include <string.h>
+
+#include "linux.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define WEIR_WIDEST __attribute__((target_clones("avx2", "default")))
+
+__attribute__((target("avx2"))) static inline uint32_t class_mask32(
+    const uint8_t *bytes, const struct weir_byte_class *set) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)bytes);
+    __m256i in = _mm256_setzero_si256();
+    for (int i = 0; i < set->count; i++) {
+        __m256i shifted = _mm256_add_epi8(v, _mm256_set1_epi8((char)set->bias[i]));
+        in = _mm256_or_si256(in, _mm256_cmpgt_epi8(_mm256_set1_epi8(set->limit[i]), shifted));
+    }
+    return (uint32_t)_mm256_movemask_epi8(in);
+}
+
+__attribute__((target("avx2"))) static void class_masks_avx2(
+    const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks) {
+    struct weir_byte_class fixed = *set;
+    // The number of ranges is a constant in each loop, so that the compiler keeps them in registers.
+#define WEIR_MASKS(N)                                                                                                   \
+    case N:                                                                                                             \
+        fixed.count = N;                                                                                                \
+        for (uintptr_t i = 0; i < words; i++)                                                                           \
+            masks[i] = (uint64_t)class_mask32(bytes + 64 * i, &fixed) |                                                 \
+                       (uint64_t)class_mask32(bytes + 64 * i + 32, &fixed) << 32;                                       \
+        break;
+    switch (set->count) {
+        WEIR_MASKS(1)
+        WEIR_MASKS(2)
+        WEIR_MASKS(3)
+        WEIR_MASKS(4)
+        WEIR_MASKS(5)
+        WEIR_MASKS(6)
+    }
+#undef WEIR_MASKS
+}
+#else
+#define WEIR_WIDEST
+#endif
+
+static void class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks) {
+    struct weir_byte_class fixed = *set;
+#define WEIR_MASKS(N)                                                                                                   \
+    case N:                                                                                                             \
+        fixed.count = N;                                                                                                \
+        for (uintptr_t i = 0; i < words; i++) masks[i] = weir_class_mask64(bytes + 64 * i, &fixed);                     \
+        break;
+    switch (set->count) {
+        WEIR_MASKS(1)
+        WEIR_MASKS(2)
+        WEIR_MASKS(3)
+        WEIR_MASKS(4)
+        WEIR_MASKS(5)
+        WEIR_MASKS(6)
+    }
+#undef WEIR_MASKS
+}
+
+void weir_class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return class_masks_avx2(bytes, words, set, masks);
+#endif
+    class_masks(bytes, words, set, masks);
+}
+
+WEIR_WIDEST void weir_keep_runs(
+    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
+    // AND of `length` neighbours, doubling what is known. The word after the last stays as it is: all or nothing.
+    memcpy(fold, mask, (words + 1) * sizeof *fold);
+    for (uintptr_t known = 1; known < length;) {
+        uintptr_t step = known < length - known ? known : length - known;
+        for (uintptr_t i = 0; i < words; i++) fold[i] &= fold[i] >> step | fold[i + 1] << (64 - step);
+        known += step;
+    }
+    if (offset == 0) {
+        for (uintptr_t i = 0; i < words; i++) starts[i] &= fold[i];
+    } else {
+        for (uintptr_t i = 0; i < words; i++) starts[i] &= fold[i] >> offset | fold[i + 1] << (64 - offset);
+    }
+}
+
+WEIR_WIDEST void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
+    if (words == 0) return;
+    starts[0] &= ~(mask[0] << 1);
+    for (uintptr_t i = 1; i < words; i++) starts[i] &= ~(mask[i] << 1 | mask[i - 1] >> 63);
+}

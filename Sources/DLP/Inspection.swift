@@ -57,7 +57,7 @@ public final class Inspection {
     private var streams: (request: Stream, response: Stream)?
     private var decodedURL: [UInt8] = []
 
-    /// In one private place, because each public stored variable would cost a run-time check at every change.
+    /// Behind a pointer, because stored variables of a public class cost a run-time check at every change.
     private struct Tally {
         var subjects = 0
         var outcomes: UInt32 = 0
@@ -67,28 +67,31 @@ public final class Inspection {
         var verdict = Action.allow
         var negationsDecided = false
     }
-    private var tally = Tally()
+    private let tally = UnsafeMutablePointer<Tally>.allocate(capacity: 1)
 
     /// The strictest attached action of all findings so far; a redaction that cannot be done counts as a denial.
-    public var verdict: Action { tally.verdict }
+    public var verdict: Action { tally.pointee.verdict }
     /// Bytes that patterns have read, after decoding.
-    public var inspectedBytes: UInt64 { tally.inspected }
+    public var inspectedBytes: UInt64 { tally.pointee.inspected }
     /// Starts at which a pattern was given up.
-    public var overruns: Int { tally.overruns }
+    public var overruns: Int { tally.pointee.overruns }
     /// All findings, those past `findingsMax` included.
-    public var findingsCount: Int { tally.findings }
+    public var findingsCount: Int { tally.pointee.findings }
 
     public init(scratch: Scratch) {
         self.scratch = scratch
+        tally.initialize(to: Tally())
         search = Search(judge: Judge(scratch: scratch, reachMax: 0, stepsMax: 0))
     }
+
+    deinit { tally.deallocate() }
 
     public func reset(_ profile: Profile) {
         if self.profile !== profile { use(profile) }
         if !kept.isEmpty { kept.removeAll() }
         if !proofs.isEmpty { proofs.removeAll(keepingCapacity: true) }
         if profile.slots > 0 { proofs.append(contentsOf: repeatElement(Proof(), count: profile.slots)) }
-        tally = Tally()
+        tally.pointee = Tally()
         if let streams {
             streams.request.reset()
             streams.response.reset()
@@ -108,10 +111,10 @@ public final class Inspection {
     public func scan(_ value: UnsafeRawBufferPointer, as context: Contexts) {
         let list = requestLists[context]
         guard value.count >= list.lengthMin else { return }
-        tally.inspected &+= UInt64(value.count)
-        let before = kept.count
+        tally.pointee.inspected &+= UInt64(value.count)
+        let before = context == .url ? kept.count : 0
         read(value, list, context, nil)
-        if context == .url, Percent.decode(value, into: &decodedURL) {
+        if context == .url, Percent.isCoded(value), Percent.decode(value, into: &decodedURL) {
             decodedURL.withUnsafeBytes { read($0, list, context, before) }
         }
     }
@@ -119,19 +122,21 @@ public final class Inspection {
     /// `known`: set for a decoded view, which does not tell again what was found as it was sent, from there on in `kept`.
     private func read(_ value: UnsafeRawBufferPointer, _ list: ReadList, _ context: Contexts, _ known: Int?) {
         guard let base = value.bindMemory(to: UInt8.self).baseAddress else { return }
+        let digits = Masks.digits(base, value.count)
+        if digits.count < list.digitsMin { return }
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
-        let digits = Masks.digits(base, value.count)
         var begun = false
         guard let lanes = list.lanes.baseAddress else { return }
-        for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits {
+        for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits.count {
+            if lane.pointee.fourDigits && !digits.four { continue }
             if !begun { search.begin(window) }
             begun = true
             let index = lane.pointee.reader
-            var cursor = Cursor()
+            var cursor = Cursor(allowance: Search.valueWork)
             searching: while true {
-                let event = search.next(lane, list, window, &cursor, settle: false) { accepts(index, $0) }
+                let event = search.next(lane, list, window, &cursor, settle: false)
                 switch event {
                 case .exhausted: break searching
                 case .overrun: overrun()
@@ -197,10 +202,10 @@ public final class Inspection {
 
     /// Of the outcomes seen, the first in the order of the enumeration.
     public var uninspectable: Uninspectable? {
-        tally.outcomes == 0 ? nil : Uninspectable.allCases[tally.outcomes.trailingZeroBitCount]
+        tally.pointee.outcomes == 0 ? nil : Uninspectable.allCases[tally.pointee.outcomes.trailingZeroBitCount]
     }
 
-    public func saw(_ outcome: Uninspectable) -> Bool { tally.outcomes & bit(outcome) != 0 }
+    public func saw(_ outcome: Uninspectable) -> Bool { tally.pointee.outcomes & bit(outcome) != 0 }
 
     private func bit(_ outcome: Uninspectable) -> UInt32 {
         1 << UInt32(Uninspectable.allCases.firstIndex(of: outcome) ?? 0)
@@ -226,20 +231,16 @@ public final class Inspection {
         return UInt64(max(profile.hold, 0))
     }
 
-    func accepts(_ reader: Int, _ match: UnsafeRawBufferPointer) -> Bool {
-        profile?.readers[reader].validator?.accepts(match) ?? true
-    }
-
     func nextSubject() -> Int {
-        tally.subjects += 1
-        return tally.subjects
+        tally.pointee.subjects += 1
+        return tally.pointee.subjects
     }
 
-    func inspected(_ count: Int) { tally.inspected &+= UInt64(count) }
-    func cannotRead(_ outcome: Uninspectable) { tally.outcomes |= bit(outcome) }
+    func inspected(_ count: Int) { tally.pointee.inspected &+= UInt64(count) }
+    func cannotRead(_ outcome: Uninspectable) { tally.pointee.outcomes |= bit(outcome) }
 
     func overrun() {
-        tally.overruns += 1
+        tally.pointee.overruns += 1
         cannotRead(.patternOverrun)
     }
 
@@ -248,7 +249,7 @@ public final class Inspection {
         let reader = profile.readers[match.reader]
         let rule = profile.rules[reader.rule]
         guard let slot = rule.slot else {
-            record(kept(match, rule))
+            if isFull(before: match) { tally.pointee.findings += 1 } else { record(kept(match, rule)) }
             return enforce(rule.action, redactable: match.redactable)
         }
         if !proofs[slot].done, reader.bit == rule.wanted & (~rule.wanted &+ 1), proofs[slot].place == nil {
@@ -262,7 +263,7 @@ public final class Inspection {
     private func conclude(_ slot: Int, _ rule: Profile.Rule) -> Outcome {
         let proof = proofs[slot]
         guard !proof.done, proof.seen & rule.wanted == rule.wanted, let place = proof.place else { return .pass }
-        if rule.unwanted != 0 && (proof.seen & rule.unwanted != 0 || !tally.negationsDecided) { return .pass }
+        if rule.unwanted != 0 && (proof.seen & rule.unwanted != 0 || !tally.pointee.negationsDecided) { return .pass }
         proofs[slot].done = true
         record(place)
         // The other matches of the rule may have left, so overwriting this one would not do.
@@ -270,8 +271,8 @@ public final class Inspection {
     }
 
     func decideNegations() {
-        guard !tally.negationsDecided else { return }
-        tally.negationsDecided = true
+        guard !tally.pointee.negationsDecided else { return }
+        tally.pointee.negationsDecided = true
         guard let profile, profile.slots > 0 else { return }
         for rule in profile.rules {
             if let slot = rule.slot { _ = conclude(slot, rule) }
@@ -280,7 +281,7 @@ public final class Inspection {
 
     private func enforce(_ action: Action, redactable: Bool) -> Outcome {
         let impossible = action == .redact && !redactable
-        tally.verdict = max(tally.verdict, impossible ? .deny : action)
+        tally.pointee.verdict = max(tally.pointee.verdict, impossible ? .deny : action)
         guard let profile, profile.enforcing else { return .pass }
         if impossible { cannotRead(.redactImpossible) }
         switch action {
@@ -290,8 +291,14 @@ public final class Inspection {
         }
     }
 
+    /// This match would only be counted: a body full of matches is not worth a fingerprint each.
+    private func isFull(before match: Match) -> Bool {
+        guard kept.count >= keptMax, let last = kept.last else { return false }
+        return (last.subject, last.finding.offset) < (match.subject, match.offset)
+    }
+
     private func record(_ entry: Kept) {
-        tally.findings += 1
+        tally.pointee.findings += 1
         if kept.count >= keptMax {
             guard let last = kept.last, entry.precedes(last) else { return }
             kept.removeLast()

@@ -20,7 +20,8 @@ struct Window {
 struct Judge {
     enum Answer: Equatable { case none, match(end: Int), pending, overrun }
 
-    let scratch: Scratch
+    /// Owned by the loop, and by the inspection that judges; counted once, not at every start.
+    unowned(unsafe) let scratch: Scratch
     let reachMax: Int
     let stepsMax: Int
 

@@ -10,9 +10,11 @@ struct Lane {
     let firstBytes: ByteSet
     /// No match has fewer digits: most values of fields are done with by that.
     let digitsMin: Int
+    /// Every match has four digits together within its first bytes.
+    let fourDigits: Bool
     let startsOnly: Bool
     let mindsLastNewline: Bool
-    let validated: Bool
+    let validator: Validator?
     /// A tail that could become a match is kept back.
     let holds: Bool
     /// What the vector pass can say of a start: none where it can say nothing.
@@ -27,15 +29,16 @@ struct Lane {
 struct ReadList {
     let lanes: UnsafeBufferPointer<Lane>
     let classes: UnsafeBufferPointer<weir_byte_class>
-    /// No value shorter than this holds a match.
+    /// No value shorter than this holds a match, nor one with fewer digits.
     let lengthMin: Int
+    let digitsMin: Int
     /// Bytes kept before the first start that is still open.
     let lookBehind: Int
 
     static var none: ReadList {
         ReadList(
             lanes: UnsafeBufferPointer(start: nil, count: 0), classes: UnsafeBufferPointer(start: nil, count: 0),
-            lengthMin: .max, lookBehind: 1)
+            lengthMin: .max, digitsMin: 0, lookBehind: 1)
     }
 
     /// What it points at is the caller's to free, by `free`.
@@ -46,15 +49,25 @@ struct ReadList {
             let reader = all[readers[at]]
             return Lane(
                 code: reader.expression.code, reader: readers[at], firstBytes: reader.expression.firstBytes,
-                digitsMin: reader.expression.digitsMin, startsOnly: reader.expression.startsOnly,
+                digitsMin: reader.expression.digitsMin, fourDigits: hasFourDigits(reader.expression.prefix),
+                startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
-                validated: reader.validator != nil, holds: reader.holds, runs: copy(filter.plans[at].runs),
+                validator: reader.validator, holds: reader.holds, runs: copy(filter.plans[at].runs),
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
         }
         return ReadList(
             lanes: copy(lanes), classes: copy(filter.classes),
             lengthMin: expressions.map { max($0.lengthMin, 1) }.min() ?? .max,
-            lookBehind: expressions.map(\.lookBehind).max() ?? 1)
+            digitsMin: expressions.map(\.digitsMin).min() ?? 0, lookBehind: expressions.map(\.lookBehind).max() ?? 1)
+    }
+
+    private static func hasFourDigits(_ prefix: [ByteSet]) -> Bool {
+        var run = 0
+        for set in prefix {
+            run = set.isSubset(of: .digits) ? run + 1 : 0
+            if run == 4 { return true }
+        }
+        return false
     }
 
     func free() {

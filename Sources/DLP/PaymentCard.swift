@@ -31,8 +31,26 @@ enum PaymentCard {
         Plan(67...67, 12, 13, 14, 15, 16, 17, 18, 19),
     ]
 
+    /// The lengths that numbers with these two first digits may have: most numbers are no card by that alone.
+    private static let lengths: [UInt32] = (0..<100).map { lead in
+        plans.reduce(0) { lengths, plan in
+            let scale = (0..<(max(plan.digits, 2) - 2)).reduce(1) { power, _ in power * 10 }
+            let first = plan.digits == 1 ? plan.low * 10 : plan.low / scale
+            let last = plan.digits == 1 ? plan.high * 10 + 9 : plan.high / scale
+            return (first...last).contains(lead) ? lengths | plan.lengths : lengths
+        }
+    }
+
+    /// Whether a number that begins so could be a card, however it goes on.
+    private static func mayBegin(_ match: UnsafeRawBufferPointer) -> Bool {
+        guard match.count >= 2 else { return false }
+        let lead = Int(match[0] &- 0x30) * 10 + Int(match[1] &- 0x30)
+        return lead >= 100 || lengths[lead] != 0
+    }
+
     static func accepts(_ match: UnsafeRawBufferPointer) -> Bool {
-        guard separatorsAgree(match), let digits = Digits(match), (12...19).contains(digits.count) else { return false }
+        guard mayBegin(match), separatorsAgree(match), let digits = Digits(match), (12...19).contains(digits.count)
+        else { return false }
         guard !digits.allSame, digits.luhn else { return false }
         return plans.contains { plan in
             plan.lengths & 1 << UInt32(digits.count) != 0

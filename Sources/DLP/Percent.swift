@@ -1,8 +1,14 @@
+import Glibc
+
 /// The percent-decoded view of a url (RFC 3986 section 2.1), with `+` as a space in its query, as forms are sent.
 enum Percent {
-    /// False, and nothing written, where the view is what was sent.
+    static func isCoded(_ value: UnsafeRawBufferPointer) -> Bool {
+        guard let base = value.baseAddress else { return false }
+        return memchr(base, 0x25, value.count) != nil || memchr(base, 0x2b, value.count) != nil
+    }
+
+    /// False where the view is what was sent.
     static func decode(_ value: UnsafeRawBufferPointer, into view: inout [UInt8]) -> Bool {
-        guard value.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else { return false }
         view.removeAll(keepingCapacity: true)
         var at = 0
         var query = false

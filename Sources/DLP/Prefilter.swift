@@ -50,7 +50,9 @@ struct Prefilter: Sendable {
         }
         // The longest run of the smallest set first: it is the one that most often ends the work.
         plan.runs.sort { weight($0) > weight($1) }
-        if !plan.runs.isEmpty, !expression.refusedBefore.isEmpty { plan.refusedBefore = mask(expression.refusedBefore) }
+        if !plan.runs.isEmpty, !expression.refusedBefore.isEmpty {
+            plan.refusedBefore = mask(expression.refusedBefore, exact: true)
+        }
         plan.length = plan.runs.map { $0.offset + $0.length }.max() ?? 0
         return plan
     }
@@ -62,9 +64,10 @@ struct Prefilter: Sendable {
 
     private func weight(_ run: Run) -> Int { run.length * 256 / (sets[run.mask].count + 8) }
 
-    private mutating func mask(_ set: ByteSet) -> Int? {
+    /// `exact`: a larger set will not do, because it is what is refused.
+    private mutating func mask(_ set: ByteSet, exact: Bool = false) -> Int? {
         if let known = sets.firstIndex(of: set) { return known }
-        if set.isSubset(of: .digits), set != .digits { return mask(.digits) }
+        if set.isSubset(of: .digits), set != .digits, !exact { return mask(.digits) }
         let ranges = set.ranges
         guard set.count < Self.wide, !set.isEmpty, ranges.count <= Self.rangesMax, sets.count < Self.classesMax
         else { return nil }

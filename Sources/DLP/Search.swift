@@ -6,8 +6,9 @@ struct Cursor {
     var live = false
     /// Bytes after `next` that must be at hand before it is worth asking again.
     var retryAt = 0
-    /// Work done, in the units of `Judge`.
+    /// Work done, in the units of `Judge`, and what is allowed however short the value is.
     var work = 0
+    let allowance: Int
     /// The work was too much: the pattern reads no more of this value.
     var givenUp = false
 }
@@ -19,9 +20,11 @@ struct Search {
 
     let judge: Judge
 
-    /// Work allowed per value, and more for each byte of it: a hostile body costs a bounded time per byte.
-    static let workBase = 32 * 1024
-    static let workPerByte = 4
+    /// Work allowed for a stream (tens of milliseconds) and for a small value, of which there are many, and more for each
+    /// byte: a hostile body costs a bounded time per byte.
+    static let streamWork = 512 * 1024
+    static let valueWork = 32 * 1024
+    static let workPerByte = 16
 
     func begin(_ window: Window) {
         judge.scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
@@ -30,8 +33,7 @@ struct Search {
 
     /// `settle`: decide by what is at hand, though little has come since the last try.
     func next(
-        _ lane: UnsafePointer<Lane>, _ list: ReadList, _ window: Window, _ cursor: inout Cursor, settle: Bool,
-        accepts: (UnsafeRawBufferPointer) -> Bool
+        _ lane: UnsafePointer<Lane>, _ list: ReadList, _ window: Window, _ cursor: inout Cursor, settle: Bool
     ) -> Event {
         var at = Int(cursor.next - window.start)
         if cursor.givenUp { at = window.count }
@@ -46,7 +48,7 @@ struct Search {
             }
             if lane.pointee.startsOnly && window.start + UInt64(at) > 0 { break }
             if at == window.count { break }
-            let allowed = Self.workBase + Self.workPerByte * Int(clamping: window.start + UInt64(at))
+            let allowed = cursor.allowance + Self.workPerByte * Int(clamping: window.start + UInt64(at))
             if cursor.work > allowed {
                 cursor.givenUp = true
                 cursor.next = window.start + UInt64(window.count)
@@ -73,7 +75,7 @@ struct Search {
                 return .overrun
             case .match(let end):
                 let bytes = UnsafeRawBufferPointer(start: window.base + at, count: end - at)
-                guard !lane.pointee.validated || accepts(bytes) else {
+                guard lane.pointee.validator?.accepts(bytes) ?? true else {
                     at += 1
                     continue
                 }

@@ -86,7 +86,7 @@ final class Stream {
     /// A value begins.
     private func begin(from offset: UInt64) {
         cursors.removeAll(keepingCapacity: true)
-        cursors.append(contentsOf: repeatElement(Cursor(), count: list.lanes.count))
+        cursors.append(contentsOf: repeatElement(Cursor(allowance: Search.streamWork), count: list.lanes.count))
         carry.removeAll(keepingCapacity: true)
         (windowStart, valueBytes, valueFrom) = (0, 0, offset)
         map.reset()
@@ -247,7 +247,7 @@ final class Stream {
             let lane = lanes + at
             let index = lane.pointee.reader
             searching: while true {
-                let event = search.next(lane, list, window, &cursors[at], settle: settle) { owner.accepts(index, $0) }
+                let event = search.next(lane, list, window, &cursors[at], settle: settle)
                 switch event {
                 case .exhausted: break searching
                 case .overrun: owner.overrun()

@@ -1,17 +1,21 @@
 /// Checks beyond what an expression can say: checksums, number ranges, number plans. Named in patterns.
-public struct Validator: Sendable {
-    public let name: String
-    let accepts: @Sendable (UnsafeRawBufferPointer) -> Bool
+public enum Validator: String, Sendable, CaseIterable {
+    case luhn
+    case card
+    case ssnUS = "ssn-us"
+    case nir
 
-    public static let table: [Validator] = [
-        Validator(name: "luhn") { match in Digits(match).map { $0.count > 1 && $0.luhn } ?? false },
-        Validator(name: "card") { match in PaymentCard.accepts(match) },
-        Validator(name: "ssn-us") { match in SocialSecurityUS.accepts(match) },
-        Validator(name: "nir") { match in SocialSecurityFR.accepts(match) },
-    ]
+    public static func named(_ name: String) -> Validator? { Validator(rawValue: name) }
+    public static var names: [String] { allCases.map(\.rawValue) }
 
-    public static func named(_ name: String) -> Validator? { table.first { $0.name == name } }
-    public static var names: [String] { table.map(\.name) }
+    func accepts(_ match: UnsafeRawBufferPointer) -> Bool {
+        switch self {
+        case .luhn: Digits(match).map { $0.count > 1 && $0.luhn } ?? false
+        case .card: PaymentCard.accepts(match)
+        case .ssnUS: SocialSecurityUS.accepts(match)
+        case .nir: SocialSecurityFR.accepts(match)
+        }
+    }
 }
 
 /// The decimal digits of a match, whatever stands between them. At most 24, which no number plan here reaches.

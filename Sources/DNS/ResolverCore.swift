@@ -67,12 +67,17 @@ public struct ResolverCore {
 
     public var cachedNames: Int { cache.count }
 
+    /// What can be said of a name without asking anybody.
+    public mutating func known(_ name: DomainName, now: Ticks) -> Answer? {
+        if let addresses = hosts.addresses(of: name) {
+            return Answer(addresses: addresses, ttlSeconds: Answer.ttl.upperBound, outcome: .addresses)
+        }
+        return cache.find(name, now: now)
+    }
+
     /// Asks for the addresses of a name, A and AAAA together.
     public mutating func lookup(_ name: DomainName, now: Ticks) -> Lookup {
-        if let addresses = hosts.addresses(of: name) {
-            return .known(Answer(addresses: addresses, ttlSeconds: Answer.ttl.upperBound, outcome: .addresses))
-        }
-        if let answer = cache.find(name, now: now) { return .known(answer) }
+        if let answer = known(name, now: now) { return .known(answer) }
         if inquiries[name] != nil { return .pending }
         guard !servers.isEmpty else {
             return .known(Answer(ttlSeconds: 1, outcome: .failed("no resolver is configured")))

@@ -26,7 +26,9 @@ final class Exchange {
     var identity = Identity(service: 0, pod: nil)
     /// The service's number in the metrics, which reloads do not change.
     var serviceNumber = 0
-    var decision: Decision
+    private(set) var decision: Decision
+    /// What `decision` comes to: looked at far more often than it changes.
+    private(set) var action = Action.allow
     var threats: [Threat] = []
     let inspection: Inspection
     /// Contexts that the service's sensors read.
@@ -103,6 +105,7 @@ final class Exchange {
         id = worker.ids.next(at: startMicroseconds)
         openDue = worker.loop.now + Exchange.openAfter
         decision = Decision(service: service, cover: .uncovered)
+        action = decision.action
         inspection.reset(profile)
         reads = profile.reads
         readsResponse = !profile.readsResponses.isEmpty
@@ -148,25 +151,32 @@ final class Exchange {
     func judge(_ policy: Policy, _ identity: Identity) {
         let question = Question(
             service: identity.service, name: name, address: dial?.address, port: port, application: application)
-        decision = Decision(service: policy.services[identity.service], cover: policy.cover(question))
-        for threat in threats { decision.note(threat) }
+        var fresh = Decision(service: policy.services[identity.service], cover: policy.cover(question))
+        for threat in threats { fresh.note(threat) }
+        action = fresh.action
+        decision = fresh
         noteInspection()
     }
 
     func note(_ threat: Threat) {
         threats.append(threat)
         decision.note(threat)
+        action = decision.action
     }
 
     /// Takes over what the inspection has found so far.
     func noteInspection() {
         let verdict = inspection.verdict
-        if verdict > .allow { decision.note(finding: verdict) }
+        if verdict > .allow {
+            decision.note(finding: verdict)
+            action = decision.action
+        }
         if uninspectable != nil || inspection.uninspectable != nil {
             if case .decompressionBomb? = inspection.uninspectable, !threats.contains(.decompressionBomb) {
                 note(.decompressionBomb)
             }
             decision.note(uninspectable: service.uninspectable)
+            action = decision.action
         }
     }
 }

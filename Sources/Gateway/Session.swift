@@ -160,7 +160,7 @@ final class Session: OriginUser {
         guard let exchange, phase == .tunnel || phase == .exchange && exchange.isStreaming else { return }
         let (policy, identity) = (snapshot.policy, snapshot.policy.identify(client.address))
         exchange.judge(policy, identity)
-        guard exchange.decision.action == .deny else { return }
+        guard exchange.action == .deny else { return }
         // What the server will say is not known yet, and may be allowed.
         if tunnel?.awaitsServer == true, exchange.threats.isEmpty,
             policy.couldAllow(

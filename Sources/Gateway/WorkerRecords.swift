@@ -19,9 +19,10 @@ extension Worker {
             findings = inspection.findings.map(FindingRecord.init)
             for finding in inspection.findings where finding.context == .url {
                 // Where a decoded match lies in the path as it was sent is not known: none of it is written.
-                let start = Int(finding.rawOffset)
                 maskedPath.append(
-                    finding.decoded.isEmpty ? start..<start + finding.length : 0..<exchange.head.path.count)
+                    finding.decoded.isEmpty
+                        ? Int(finding.rawOffset)..<Int(finding.rawOffset) + finding.length
+                        : 0..<exchange.head.path.count)
             }
         }
         let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty
@@ -40,7 +41,7 @@ extension Worker {
                 path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]) : nil,
                 status: exchange.status,
                 bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn, bytesInspected: inspection.inspectedBytes,
-                uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : exchange.decision.action,
+                uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : exchange.action,
                 would: exchange.isSilent ? .allow : exchange.decision.would, rule: exchange.decision.rule?.text,
                 reason: exchange.isSilent ? nil : exchange.decision.reason, threat: exchange.decision.threat,
                 findings: findings,
@@ -55,7 +56,7 @@ extension Worker {
         let service = exchange.serviceNumber
         counters.addSession(
             service: service, application: exchange.application,
-            action: exchange.isSilent ? .allow : exchange.decision.action)
+            action: exchange.isSilent ? .allow : exchange.action)
         counters.addBytes(service: service, out: exchange.bytesOut, in: exchange.bytesIn)
         if let uninspectable { counters.addUninspectable(reason: uninspectable.label) }
         for finding in exchange.inspection.findings {

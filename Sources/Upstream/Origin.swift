@@ -22,6 +22,12 @@ public struct Route: Hashable, Sendable {
         self.to = to
         self.from = from
     }
+
+    /// Looked up twice per request: few words for the hash, all fields for equality.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(to.address.low ^ UInt64(to.port) << 48)
+        if let from { hasher.combine(from.low) }
+    }
 }
 
 /// One connection to an origin server: being made, at work for one user, or idle in the pool.

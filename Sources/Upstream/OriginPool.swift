@@ -49,11 +49,16 @@ public final class OriginPool {
 
     /// Keeps a connection whose exchange ended cleanly, up to `keep` of a route.
     public func park(_ origin: Origin, keep: Int, idleTimeout: Milliseconds) {
-        guard !origin.transport.isPeerEnding, !origin.transport.isBacklogged, origin.transport.isDrained(),
-            idle[origin.route, default: []].count < keep
-        else { return origin.close() }
+        guard !origin.transport.isPeerEnding, !origin.transport.isBacklogged, origin.transport.isDrained() else {
+            return origin.close()
+        }
+        if let index = idle.index(forKey: origin.route) {
+            guard idle.values[index].count < keep else { return origin.close() }
+            idle.values[index].append(origin)
+        } else {
+            idle[origin.route] = [origin]
+        }
         origin.park()
-        idle[origin.route, default: []].append(origin)
         loop.setDeadline(origin, loop.now + idleTimeout)
     }
 

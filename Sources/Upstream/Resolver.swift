@@ -25,6 +25,9 @@ public final class Resolver: Handler {
         try loop.add(self, descriptor: nil)
     }
 
+    /// What can be said of a name without asking anybody.
+    public func known(_ name: DomainName) -> Answer? { core.known(name, now: loop.now) }
+
     /// What is known of a name; if nothing is, `wake` follows for `token` when something is, and never before the return.
     public func lookup(_ name: DomainName, for token: Token) -> ResolverCore.Lookup {
         let lookup = core.lookup(name, now: loop.now)

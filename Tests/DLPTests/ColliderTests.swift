@@ -17,7 +17,7 @@ import Testing
         #"\N\n"#, #"\h+1"#, #"(?<n>a|1)\k<n>"#, #"(?P<n>a)(?P=n)"#, #"\011a|\141b"#, #"(?<=(?<=a)b)1"#, #"(?<=^a)b"#,
         #"(?!a)\w1"#, #"a$\n?"#, #"(?m)a$"#, #"(?m)^$\n"#, #"\b"#, #"x*"#, #"(?:a\b.)+"#, #"1(?<=11)"#, #".{3}"#,
     ]
-    static let alphabet = Array("aab111- \nA".utf8)
+    static let alphabet = Array("aab11112- \nA".utf8)
 
     static func check(
         _ profile: Profile, _ regexes: [String], _ body: [UInt8], _ cuts: [Int], _ inspection: Inspection
@@ -59,6 +59,30 @@ import Testing
             for _ in 0..<10 {
                 let body = (0..<dice.below(200)).map { _ in dice.pick(Self.alphabet) }
                 guard Self.check(profile, regexes, body, dice.cuts(body.count, most: 6), inspection) else { return }
+            }
+        }
+    }
+
+    /// Values are read whole and by shorter ways.
+    @Test func valuesAsWell() throws {
+        let inspection = Inspection(scratch: Scratch())
+        var dice = Dice(13)
+        let digits = [#"\d{4}"#, #"\b\d{3}-\d{4}"#, #"(?<!1)1{5}"#, #"[12]\d{6,9}\b"#, #"\d{2}[ -]\d{4}"#]
+        for round in 0..<60 {
+            let regexes = (0..<3).map { _ in dice.pick(round % 2 == 0 ? digits : Self.regexes + digits) }
+            let profile = try Make.profile(regexes, action: .alert)
+            for _ in 0..<20 {
+                let body = (0..<dice.below(150)).map { _ in
+                    dice.pick(dice.below(3) == 0 ? Self.alphabet : [0x31, 0x32])
+                }
+                inspection.reset(profile)
+                body.withUnsafeBytes { inspection.scan($0, as: .header) }
+                let found = inspection.findings.map {
+                    Oracle.Span(
+                        pattern: Int($0.sensor.dropFirst()) ?? -1, start: Int($0.offset),
+                        end: Int($0.offset) + $0.length)
+                }
+                #expect(found == Oracle.matches(regexes, body), "\(regexes)")
             }
         }
     }

@@ -1,5 +1,6 @@
 """Weir itself in the gateway's namespace: configuration text in, records and answers out."""
 
+import glob
 import json
 import os
 import re
@@ -176,9 +177,12 @@ class Weir:
             return []
 
     def count(self, text=b""):
-        """Lines of the session records that hold a text, without reading them as JSON: there may be a million."""
-        with open(os.path.join(self.directory, "records", "sessions.jsonl"), "rb") as file:
-            return sum(1 for line in file if text in line)
+        """Lines of all session files that hold a text, without reading them as JSON: there may be a million."""
+        total = 0
+        for path in glob.glob(os.path.join(self.directory, "records", "sessions*")):
+            with open(path, "rb") as file:
+                total += sum(1 for line in file if text in line)
+        return total
 
     def sessions(self, count=1, timeout=5.0, **fields):
         """The session records that have these fields; waits until there are `count`."""

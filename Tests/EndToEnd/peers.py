@@ -1,5 +1,6 @@
 """What stands outside: an origin that keeps every byte it gets, a resolver whose answers tests change, nginx."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -202,7 +203,8 @@ class Resolver:
                 return
             reply = self.reply(query)
             if reply:
-                self.udp.sendto(reply, peer)
+                with contextlib.suppress(OSError):  # the asker's way back may be gone by now
+                    self.udp.sendto(reply, peer)
 
     def _serve_tcp(self):
         while True:

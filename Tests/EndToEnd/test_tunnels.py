@@ -169,6 +169,46 @@ def _answers(world, address, port):
         return False
 
 
+CLIENT_FIRST = {
+    "HTTP2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+    "PostgreSQL": b"\x00\x00\x00\x17\x00\x03\x00\x00user\x00postgres\x00\x00",
+    "Redis": b"*1\r\n$4\r\nPING\r\n",
+    "SSH": b"SSH-2.0-eager\r\n",
+    "TCP": b"\xde\xad\xbe\xef something of our own\n",
+}
+
+SERVER_FIRST = {
+    "MySQL": b"\x4a\x00\x00\x00\x0a8.0.36\x00\x08\x00\x00\x00abcdefgh\x00\xff\xff\xff\x02\x00\xff\xdf\x15"
+             + b"\x00" * 10 + b"abcdefghijkl\x00mysql_native_password\x00",
+    "SMTP": b"220 mail.origin.example ESMTP ready\r\n",
+    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
+}
+
+
+@pytest.mark.parametrize("application", CLIENT_FIRST)
+def test_what_the_client_says_first_tells_the_application(world, gateway, resolver, application):
+    with Origin(world, 7000, handler=echo):
+        sock = send(world, CLIENT_FIRST[application], port=7000)
+        assert sock.recv(1000) == CLIENT_FIRST[application]
+        sock.close()
+    until(lambda: [s for s in gateway.lines("sessions") if s["application"] == application
+                   and s["destination"] == f"{ORIGIN}:7000"], what=f"a session of {application}")
+
+
+@pytest.mark.parametrize("application", SERVER_FIRST)
+def test_what_the_server_says_first_tells_the_application(world, gateway, resolver, application):
+    def greet(conversation):
+        conversation.send(SERVER_FIRST[application])
+        conversation.read()
+    with Origin(world, 25, handler=greet):
+        sock = world.connect(ORIGIN, 25)
+        assert sock.recv(1000) == SERVER_FIRST[application]
+        sock.sendall(b"\x01hello\r\n")
+        sock.close()
+    until(lambda: [s for s in gateway.lines("sessions") if s["application"] == application
+                   and s["destination"] == f"{ORIGIN}:25"], what=f"a session of {application}")
+
+
 def test_a_packet_sensor_reads_raw_tcp(world, gateway, resolver):
     with Origin(world, 7000, handler=echo) as origin:
         sock = send(world, b"\x00\x01 hello ", port=7000, source="10.244.0.9")

@@ -59,23 +59,13 @@ static inline uint64_t weir_class_mask64(const uint8_t *bytes, const struct weir
         | (uint64_t)weir_class_mask16(bytes + 32, set) << 32 | (uint64_t)weir_class_mask16(bytes + 48, set) << 48;
 }
 
-// One word for every 64 bytes, for `words` of them. The number of ranges is a constant in each loop, so that the
-// compiler keeps them in registers.
-static inline void weir_class_masks(
-    const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks) {
-    struct weir_byte_class fixed = *set;
-#define WEIR_MASKS(N) \
-    case N: \
-        fixed.count = N; \
-        for (uintptr_t i = 0; i < words; i++) masks[i] = weir_class_mask64(bytes + 64 * i, &fixed); \
-        break;
-    switch (set->count) {
-        WEIR_MASKS(1)
-        WEIR_MASKS(2)
-        WEIR_MASKS(3)
-        WEIR_MASKS(4)
-        WEIR_MASKS(5)
-        WEIR_MASKS(6)
-    }
-#undef WEIR_MASKS
-}
+// One word for every 64 bytes, for `words` of them.
+void weir_class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks);
+
+// Keeps in `starts` the positions from which `length` bytes, `offset` further on, are all in the set of `mask`. `mask`
+// has one word more than `starts`; `fold` is room for as many. `length` is at least one, `offset` less than 64.
+void weir_keep_runs(
+    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts);
+
+// Takes from `starts` the positions behind a byte of the set of `mask`.
+void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts);

@@ -36,7 +36,7 @@ extension Session {
         }
         exchange.inspection.feed(.request, data, end: false)
         exchange.noteInspection()
-        if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        if exchange.action == .deny { return refuseDenied(exchange) }
         let redactions = exchange.inspection.takeRedactions(.request)
         // Nothing is held, nothing needs to be and nothing is overwritten: the bytes go on from where they were read.
         if exchange.held.isEmpty, redactions.isEmpty, phase == .exchange,
@@ -66,7 +66,7 @@ extension Session {
         }
         exchange.inspection.finish()
         exchange.noteInspection()
-        if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        if exchange.action == .deny { return refuseDenied(exchange) }
         exchange.requestEnded = true
         if phase == .hold { return dial(exchange) }
         if release(exchange) { forwardEnd(exchange) }

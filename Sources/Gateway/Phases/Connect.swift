@@ -28,7 +28,7 @@ extension Session {
         let open = policy.couldAllow(
             service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
         let reason = exchange.decision.reason
-        if exchange.decision.action == .deny, !open || reason != .rule && reason != .violation {
+        if exchange.action == .deny, !open || reason != .rule && reason != .violation {
             return refuseDenied(exchange)
         }
         target = Target(endpoint: nil, host: tunnelHost, port: exchange.port)

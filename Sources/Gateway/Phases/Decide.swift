@@ -63,6 +63,7 @@ extension Session {
             lastName = name
             exchange.name = name
             exchange.namedBy = source
+            if let answer = worker.resolver.known(name) { return resolved(exchange, answer) }
             if refusedUnasked(exchange) { return }
             switch worker.resolver.lookup(name, for: token) {
             case .known(let answer): resolved(exchange, answer)
@@ -75,7 +76,7 @@ extension Session {
     /// what the client may not send.
     private func refusedUnasked(_ exchange: Exchange) -> Bool {
         exchange.decide()
-        guard exchange.decision.action == .deny else { return false }
+        guard exchange.action == .deny else { return false }
         if exchange.decision.reason == .rule || exchange.decision.reason == .violation {
             // A rule about addresses may cover what no rule about the name does.
             if worker.allowsAddresses(exchange) { return false }
@@ -175,12 +176,12 @@ extension Session {
 
     private func decideExchange(_ exchange: Exchange) {
         exchange.noteInspection()
-        if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        if exchange.action == .deny { return refuseDenied(exchange) }
         exchange.requestBody = BodyReader(exchange.head.framing, limits: limits)
         if !exchange.head.framing.hasContent || !exchange.reads.contains(.body) {
             exchange.inspection.finish()
             exchange.noteInspection()
-            if exchange.decision.action == .deny { return refuseDenied(exchange) }
+            if exchange.action == .deny { return refuseDenied(exchange) }
         }
         guard exchange.head.framing.hasContent else {
             exchange.requestEnded = true
@@ -190,7 +191,7 @@ extension Session {
         if exchange.reads.contains(.body) {
             exchange.inspection.open(.request, as: .body, codings: exchange.head.codings(exchange.bytes.readable))
             exchange.noteInspection()
-            if exchange.decision.action == .deny { return refuseDenied(exchange) }
+            if exchange.action == .deny { return refuseDenied(exchange) }
             if exchange.profile.holds {
                 exchange.holds = true
                 // The client that asks whether it should send the body at all hears it from us (RFC 9110 section 10.1.1).
@@ -218,7 +219,7 @@ extension Session {
     private func unresolvable(_ exchange: Exchange, _ answer: Answer) {
         exchange.decide()
         if tunnel != nil { return refuseTunnel(exchange) }
-        if exchange.decision.action == .deny { return refuseDenied(exchange) }
+        if exchange.action == .deny { return refuseDenied(exchange) }
         if case .failed(let why) = answer.outcome {
             refuse(exchange, status: 502, "The name could not be looked up: \(why)")
         } else {

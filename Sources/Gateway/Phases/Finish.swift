@@ -37,7 +37,7 @@ extension Session {
         worker.outbox.removeAll()
         Writer.problem(
             status: status, detail: detail,
-            reason: exchange.decision.action == .deny ? exchange.decision.reason?.label : nil,
+            reason: exchange.action == .deny ? exchange.decision.reason?.label : nil,
             event: "\(exchange.id)", answering: exchange.head, from: exchange.bytes.readable, close: isLast,
             into: &worker.outbox)
         var broken = false

@@ -1,5 +1,6 @@
 import Bytes
 import DLP
+import Glibc
 import HTTP
 import OS
 
@@ -156,7 +157,7 @@ extension Session {
         }
         exchange.isAnswered = true
         noteUnread(exchange)
-        if exchange.decision.action == .deny {
+        if exchange.action == .deny {
             dropOrigin(reset: true)
             return refuseDenied(exchange)
         }
@@ -172,7 +173,7 @@ extension Session {
         }
         exchange.inspection.feed(.response, data, end: false)
         exchange.noteInspection()
-        if exchange.decision.action == .deny { return cutDenied(exchange) }
+        if exchange.action == .deny { return cutDenied(exchange) }
         exchange.heldBack.append(data)
         guard releaseBack(exchange), exchange.heldBack.count > exchange.holdMost else { return }
         exchange.note(Rejection.endlessCoding.threat)
@@ -216,7 +217,7 @@ extension Session {
         if exchange.readsResponse {
             exchange.inspection.feed(.response, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
             exchange.noteInspection()
-            if exchange.decision.action == .deny { return cutDenied(exchange) }
+            if exchange.action == .deny { return cutDenied(exchange) }
             guard releaseBack(exchange) else { return }
         }
         if exchange.responseBody.isChunked, exchange.head.minorVersion == 1 {
@@ -251,8 +252,11 @@ extension Session {
 extension ResponseHead {
     /// A response that goes on for as long as both sides like: server-sent events.
     fileprivate func isStream(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        fields.contains { field in
-            field.id == .contentType && bytes[field.value].starts(with: "text/event-stream".utf8)
+        let stream: StaticString = "text/event-stream"
+        for field in fields where field.id == .contentType && field.value.count >= stream.utf8CodeUnitCount {
+            let start = bytes.baseAddress.map { $0 + field.value.lowerBound }
+            return start.map { memcmp($0, stream.utf8Start, stream.utf8CodeUnitCount) == 0 } ?? false
         }
+        return false
     }
 }

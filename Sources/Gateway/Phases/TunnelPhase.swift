@@ -23,8 +23,8 @@ extension Session {
                     policy.couldAllow(
                         service: identity.service, name: exchange.name, address: $0.address, port: $0.port)
                 } ?? false
-            guard open || exchange.decision.action != .deny else { return refuseTunnel(exchange) }
-        } else if exchange.decision.action == .deny {
+            guard open || exchange.action != .deny else { return refuseTunnel(exchange) }
+        } else if exchange.action == .deny {
             return refuseTunnel(exchange)
         }
         dial(exchange)
@@ -203,7 +203,7 @@ extension Session {
         exchange.isAnswered = true
         exchange.decide()
         noteUnread(exchange)
-        if exchange.decision.action == .deny { return refuseTunnel(exchange) }
+        if exchange.action == .deny { return refuseTunnel(exchange) }
         if exchange.snapshot !== worker.snapshot { judgeAgain(under: worker.snapshot) }
         if phase == .tunnel { deliverTunnel(exchange, bytes) }
     }
@@ -241,7 +241,7 @@ extension Session {
 
     private func passes(_ exchange: Exchange) -> Bool {
         exchange.noteInspection()
-        guard exchange.decision.action == .deny else { return true }
+        guard exchange.action == .deny else { return true }
         exchange.bytesBeforeVerdict = exchange.bytesOut
         refuseTunnel(exchange)
         return false
