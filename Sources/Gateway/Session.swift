@@ -177,6 +177,8 @@ final class Session: OriginUser {
     func drain() {
         isLast = true
         if phase == .detect || phase == .head, input.isEmpty { phase = .closing(linger: false) }
+        // Nothing has been said in it yet, so nothing is lost with it.
+        if phase == .tunnel, let exchange, tunnel?.awaitsServer == true { tunnelEnded(exchange) }
         drive()
     }
 

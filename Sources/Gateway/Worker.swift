@@ -58,6 +58,7 @@ final class Worker {
         pool = OriginPool(loop: loop, mark: hub.mark)
         resolver = try Worker.resolver(loop, snapshot, hub)
         pool.connectTook = { [unowned self] in counters.addUpstreamConnect(microseconds: $0.count * 1000) }
+        pool.counted = { [unowned self] in $0 > 0 ? counters.opened(.upstream) : counters.closed(.upstream) }
         resolver.wake = { [unowned self] in wake($0) }
         loop.turnEnded = { [unowned self] in flushRecords() }
     }

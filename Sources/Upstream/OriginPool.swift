@@ -8,7 +8,8 @@ public final class OriginPool {
     private var idle: [Route: ContiguousArray<Origin>] = [:]
     /// SO_MARK of the gateway's own connections, so that no rule sends them back here; nil without CAP_NET_ADMIN.
     private let mark: UInt32?
-    public private(set) var open = 0
+    /// Called with 1 for each connection that is made and with -1 for each that ends.
+    public var counted: (Int) -> Void = { _ in }
     /// Called with the milliseconds that each connection took to stand.
     public var connectTook: (Milliseconds) -> Void = { _ in }
 
@@ -40,7 +41,7 @@ public final class OriginPool {
         let origin = Origin(
             Transport(socket, connected: stands), route: route, pool: self, connected: stands, now: loop.now)
         try loop.add(origin, descriptor: number)
-        open += 1
+        counted(1)
         origin.take(for: user)
         if !stands { loop.setDeadline(origin, loop.now + timeout) }
         return origin
@@ -75,7 +76,7 @@ public final class OriginPool {
 
     func closed(_ origin: Origin) {
         loop.remove(origin)
-        open -= 1
+        counted(-1)
         // An empty list is kept while a connection of its route is at work, and no longer.
         if idle[origin.route]?.isEmpty == true { idle[origin.route] = nil }
     }

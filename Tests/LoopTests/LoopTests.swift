@@ -109,6 +109,21 @@ private func pair() -> (Int32, Int32) {
         #expect(probe.resumptions == 1)
     }
 
+    /// A busy handler asks at every event: its turns must not add up.
+    @Test func againTwiceIsOneTurn() throws {
+        let loop = try EventLoop()
+        loop.longestSleep = 1
+        let probe = Probe(loop)
+        try loop.add(probe, descriptor: nil)
+        loop.again(probe)
+        loop.again(probe)
+        loop.turn()
+        #expect(probe.resumptions == 1)
+        loop.again(probe)
+        loop.turn()
+        #expect(probe.resumptions == 2)
+    }
+
     @Test func lettersOfOneThreadKeepTheirOrder() throws {
         let loop = try EventLoop()
         let seen = Mutex<[Int]>([])

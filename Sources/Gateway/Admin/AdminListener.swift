@@ -23,8 +23,20 @@ final class AdminListener: Handler {
         try gateway.control.add(self, descriptor: number)
     }
 
-    override func ready(_ events: Readiness) {
-        while let accepted = try? socket.accept() {
+    /// After EMFILE: the edge that told of the connection is not told again.
+    private static let backOff = Milliseconds(100)
+
+    override func ready(_ events: Readiness) { accept() }
+    override func expired() { accept() }
+
+    private func accept() {
+        do throws(Errno) { try acceptAll() } catch {
+            gateway.control.setDeadline(self, gateway.control.now + AdminListener.backOff)
+        }
+    }
+
+    private func acceptAll() throws(Errno) {
+        while let accepted = try socket.accept() {
             guard open < AdminListener.connectionsMax else { continue }
             let number = accepted.socket.number
             let connection = AdminConnection(accepted.socket, gateway, mayControl: mayControl) { [unowned self] in
