@@ -17,8 +17,8 @@ struct Syntax: Sendable {
         /// Does not come after one of these bytes.
         case notAfter(ByteSet)
 
-        static let empty = Node.sequence([])
-        static let anything = Node.repeated(.byte(.all), 0, nil)
+        static var empty: Node { .sequence([]) }
+        static var anything: Node { .repeated(.byte(.all), 0, nil) }
     }
 
     /// Look-behinds inside look-behinds add up.

@@ -67,11 +67,11 @@ private func pair() -> (Int32, Int32) {
         let first = Probe(loop)
         let second = Probe(loop)
         var calls = 0
-        first.onReady = {
+        first.onReady = { [unowned loop, unowned second] in
             calls += 1
             loop.remove(second)
         }
-        second.onReady = {
+        second.onReady = { [unowned loop, unowned first] in
             calls += 1
             loop.remove(first)
         }
@@ -191,7 +191,7 @@ private func pair() -> (Int32, Int32) {
         let loop = try EventLoop()
         let probe = Probe(loop)
         try loop.add(probe, descriptor: nil)
-        probe.onExpired = { loop.setDeadline(probe, loop.now + Milliseconds(10)) }
+        probe.onExpired = { [unowned loop, unowned probe] in loop.setDeadline(probe, loop.now + Milliseconds(10)) }
         loop.setDeadline(probe, loop.now + Milliseconds(10))
         while probe.expiries.count < 3 { loop.turn() }
         #expect(probe.expiries[1] - probe.expiries[0] >= Milliseconds(10))
