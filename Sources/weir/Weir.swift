@@ -9,7 +9,7 @@ import ArgumentParser
         abstract: "A transparent egress gateway with data-loss prevention.",
         version: version,
         subcommands: [
-            Run.self, Check.self, Explain.self, Report.self, Rules.self, Status.self, Reload.self, Nft.self,
+            Run.self, Check.self, Scan.self, Explain.self, Report.self, Rules.self, Status.self, Reload.self, Nft.self,
         ])
 }
 

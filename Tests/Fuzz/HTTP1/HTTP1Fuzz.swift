@@ -234,7 +234,7 @@ func fuzzProblem(_ input: UnsafeRawBufferPointer, _ limits: Limits) {
     let detail = String(decoding: input, as: UTF8.self)
     var buffer = Buffer()
     Writer.problem(
-        status: 403, title: "Forbidden", detail: detail, event: "01JD", answering: head, from: input, close: true,
+        status: 403, detail: detail, reason: "finding", event: "01JD", answering: head, from: input, close: true,
         into: &buffer)
     let (step, answer) = parsedResponse(buffer.readable, [buffer.count], head.method, Limits())
     guard case .head(let length) = step else { return check(false, "a problem is a response") }
