@@ -8,8 +8,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define WEIR_WIDEST __attribute__((target_clones("avx2", "default")))
-
 __attribute__((target("avx2"))) static inline uint32_t class_mask32(
     const uint8_t *bytes, const struct weir_byte_class *set) {
     __m256i v = _mm256_loadu_si256((const __m256i *)bytes);
@@ -42,8 +40,6 @@ __attribute__((target("avx2"))) static void class_masks_avx2(
     }
 #undef WEIR_MASKS
 }
-#else
-#define WEIR_WIDEST
 #endif
 
 static void class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks) {
@@ -71,7 +67,9 @@ void weir_class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_b
     class_masks(bytes, words, set, masks);
 }
 
-WEIR_WIDEST void weir_keep_runs(
+// Compiled for each width by being inlined into a function for it. (`target_clones` would do the same, but its resolver
+// runs before ThreadSanitizer is ready.)
+static inline __attribute__((always_inline)) void keep_runs(
     const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
     // AND of `length` neighbours, doubling what is known. The word after the last stays as it is: all or nothing.
     memcpy(fold, mask, (words + 1) * sizeof *fold);
@@ -87,8 +85,34 @@ WEIR_WIDEST void weir_keep_runs(
     }
 }
 
-WEIR_WIDEST void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
+static inline __attribute__((always_inline)) void drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
     if (words == 0) return;
     starts[0] &= ~(mask[0] << 1);
     for (uintptr_t i = 1; i < words; i++) starts[i] &= ~(mask[i] << 1 | mask[i - 1] >> 63);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void keep_runs_avx2(
+    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
+    keep_runs(mask, words, offset, length, fold, starts);
+}
+
+__attribute__((target("avx2"))) static void drop_after_avx2(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
+    drop_after(mask, words, starts);
+}
+#endif
+
+void weir_keep_runs(
+    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return keep_runs_avx2(mask, words, offset, length, fold, starts);
+#endif
+    keep_runs(mask, words, offset, length, fold, starts);
+}
+
+void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return drop_after_avx2(mask, words, starts);
+#endif
+    drop_after(mask, words, starts);
 }
