@@ -152,12 +152,17 @@ final class WriterThread {
     private func write(_ chunk: Chunk, to lane: Lane) throws(RecordError) {
         current[lane.rawValue] = chunk
         let before = chunk.bytes.count
-        // Whole lines that made it count as written even if the rest failed.
-        defer {
-            core.budget.onDisk(before - chunk.bytes.count)
-            core.resumeIfPossible()
+        var failure: RecordError?
+        do throws(RecordError) {
+            try files.attempt(lane) { (file) throws(FileFailure) in try file.write(&chunk.bytes) }
+        } catch {
+            failure = error
         }
-        try files.attempt(lane) { (file) throws(FileFailure) in try file.write(&chunk.bytes) }
+        // Whole lines that made it count as written even if the rest failed. Settled before the chunk is given back, for
+        // then it belongs to whoever appends next.
+        core.budget.onDisk(before - chunk.bytes.count)
+        core.resumeIfPossible()
+        if let failure { throw failure }
         current[lane.rawValue] = nil
         core.queuedLines.subtract(chunk.lines, ordering: .relaxed)
         core.written.add(UInt64(chunk.lines), ordering: .relaxed)
