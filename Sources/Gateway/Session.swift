@@ -55,6 +55,8 @@ final class Session: OriginUser {
     private var generation: UInt64
     /// The host of a CONNECT request that is being judged.
     var tunnelHost: Host?
+    /// The client is silent, and only a name could make what it wants allowed.
+    var awaitsName = false
     /// When the first bytes began to be waited for.
     var detectFrom: Ticks
     /// Of `transport.bytesRead`: how far a refused client is read on.

@@ -10,7 +10,7 @@ extension Session {
         switch phase {
         case .detect:
             if phaseDeadline != .never { return phaseDeadline }
-            if input.isEmpty { return detectFrom + limits.detectTimeout }
+            if input.isEmpty { return detectFrom + (awaitsName ? limits.headTimeout : limits.detectTimeout) }
             // A trickle of bytes puts the end off no further than that of a head.
             return min(lastMove + limits.detectTimeout, detectFrom + limits.headTimeout)
         case .head where transport.isBacklogged: return lastMove + limits.writeTimeout

@@ -23,11 +23,34 @@ extension Session {
                     policy.couldAllow(
                         service: identity.service, name: exchange.name, address: $0.address, port: $0.port)
                 } ?? false
-            guard open || exchange.action != .deny else { return refuseTunnel(exchange) }
+            guard open || exchange.action != .deny else {
+                if !waitForName(exchange) { refuseTunnel(exchange) }
+                return
+            }
         } else if exchange.action == .deny {
             return refuseTunnel(exchange)
         }
         dial(exchange)
+    }
+
+    /// A client that connects early may still name something that a rule allows: it is given the time that a head has.
+    private func waitForName(_ exchange: Exchange) -> Bool {
+        let policy = exchange.snapshot.policy
+        let rules = policy.rules(of: identity.service) + policy.learned.rules(of: exchange.service.name)
+        let isNamed = rules.contains { rule in
+            switch rule.to {
+            case .name, .suffix:
+                rule.action == .allow && (rule.ports.isEmpty || rule.ports.contains { $0.contains(exchange.port) })
+            case .any, .prefix: false
+            }
+        }
+        guard isNamed, exchange.threats.isEmpty, !awaitsName else { return false }
+        awaitsName = true
+        tunnel = nil
+        worker.recycle(exchange)
+        self.exchange = nil
+        phase = .detect
+        return true
     }
 
     /// Sensors that want a body, a url or a header see nothing of a tunnel; that is said, never passed over.
