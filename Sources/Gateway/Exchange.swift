@@ -2,6 +2,7 @@ import Bytes
 import Config
 import DLP
 import HTTP
+import OS
 import Policy
 import Record
 
@@ -74,6 +75,8 @@ final class Exchange {
     var bytesIn: UInt64 = 0
     /// What had left when the verdict fell.
     var bytesBeforeVerdict: UInt64 = 0
+    /// Spent on reading bodies.
+    var inspectionNanoseconds: UInt64 = 0
     /// Ranges of the Host field's value that a finding overlaps.
     var maskedHost: [Range<Int>] = []
     /// When a record line that says `open` is due.
@@ -131,9 +134,17 @@ final class Exchange {
         (status, bytesOut, bytesIn, bytesBeforeVerdict) = (nil, 0, 0, 0)
         if !maskedHost.isEmpty { maskedHost = [] }
         rateMark = (0, .never)
+        inspectionNanoseconds = 0
     }
 
     // MARK: Judging
+
+    /// Has the sensors read what came next of a body or tunnel, and keeps the time that it takes.
+    func feed(_ side: Side, _ data: UnsafeRawBufferPointer, end: Bool) {
+        let start = Clock.nanoseconds()
+        inspection.feed(side, data, end: end)
+        inspectionNanoseconds &+= UInt64(Clock.nanoseconds() - start)
+    }
 
     /// Takes the connection's own destination for the exchange's: nothing better is known of it.
     func aim(at target: Target) {

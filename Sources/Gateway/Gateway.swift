@@ -55,8 +55,9 @@ public final class Gateway {
         signal(SIGPIPE, SIG_IGN)
         control = try EventLoop()
         fingerprintKey = try StateDirectory.fingerprintKey(in: settings.state.directory)
+        let addresses = try interfaceAddresses()
         // Loopback is refused as such; a rule may name its whole range.
-        ownAddresses = try interfaceAddresses().filter { address in !loopback.contains { $0.contains(address) } }
+        ownAddresses = addresses.filter { address in !loopback.contains { $0.contains(address) } }
         let learned = LearnedRules(perService: settings.limits.learnedPerService)
         let loaded = try learned.load(from: Gateway.learnedPath(settings))
         for complaint in loaded.damage { log.warning("\(Gateway.learnedPath(settings)): \(complaint)") }
@@ -67,7 +68,7 @@ public final class Gateway {
         hub = Hub(
             writer: try RecordWriter.open(RecordWriter.Settings(settings.records)), learned: learned,
             mark: Gateway.usableMark(settings.mark), systemResolvers: parseResolvConf(Gateway.text("/etc/resolv.conf")),
-            hostsFile: HostsFile(Gateway.text("/etc/hosts")), log: log, ownAddresses: ownAddresses,
+            hostsFile: HostsFile(Gateway.text("/etc/hosts")), log: log, ownAddresses: addresses,
             listeners: settings.listeners.map(\.address))
     }
 

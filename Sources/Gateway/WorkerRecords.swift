@@ -62,7 +62,8 @@ extension Worker {
         for finding in exchange.inspection.findings {
             counters.addFinding(service: service, sensor: hub.number(ofSensor: finding.sensor), action: finding.action)
         }
-        counters.addInspected(bytes: exchange.inspection.inspectedBytes, nanoseconds: 0)
+        counters.addInspected(
+            bytes: exchange.inspection.inspectedBytes, nanoseconds: exchange.inspectionNanoseconds)
     }
 
     private func learn(_ exchange: Exchange) {

@@ -10,6 +10,13 @@ public enum Clock {
         return Ticks(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// Monotonic, in nanoseconds: for what takes microseconds.
+    public static func nanoseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     /// Monotonic, in microseconds: for durations.
     public static func microseconds() -> Int64 {
         var time = timespec()

@@ -53,7 +53,8 @@ public enum MetricsText {
             "weir_upstream_connect_seconds", "Time to connect to the outside, name lookup left out.",
             counters.connectTime)
         text.histogram(
-            "weir_added_latency_seconds", "Time that the gateway itself adds to an exchange.", counters.addedLatency)
+            "weir_added_latency_seconds",
+            "Time from the head of a request to its going on, holding and dialling included.", counters.addedLatency)
     }
 
     private static func writeSessions(_ counters: Counters, _ services: [String], _ text: inout Buffer) {

@@ -34,7 +34,7 @@ extension Session {
             _ = forward(exchange, data)
             return
         }
-        exchange.inspection.feed(.request, data, end: false)
+        exchange.feed(.request, data, end: false)
         exchange.noteInspection()
         if exchange.action == .deny { return refuseDenied(exchange) }
         let redactions = exchange.inspection.takeRedactions(.request)
@@ -62,7 +62,7 @@ extension Session {
             exchange.requestBody.forEachTrailer { exchange.inspection.scan($0, as: .header) }
         }
         if exchange.reads.contains(.body) {
-            exchange.inspection.feed(.request, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
+            exchange.feed(.request, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
         }
         exchange.inspection.finish()
         exchange.noteInspection()

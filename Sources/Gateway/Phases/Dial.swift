@@ -39,6 +39,7 @@ extension Session {
         if tunnel != nil { return startTunnel(exchange) }
         phase = .exchange
         exchange.isSent = true
+        worker.counters.addLatency(microseconds: worker.microseconds() - exchange.startTicks)
         worker.outbox.removeAll()
         var options = Writer.RequestOptions()
         options.keepsExpect = !exchange.holds

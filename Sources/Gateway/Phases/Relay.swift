@@ -171,7 +171,7 @@ extension Session {
             _ = deliver(exchange, data)
             return
         }
-        exchange.inspection.feed(.response, data, end: false)
+        exchange.feed(.response, data, end: false)
         exchange.noteInspection()
         if exchange.action == .deny { return cutDenied(exchange) }
         exchange.heldBack.append(data)
@@ -215,7 +215,7 @@ extension Session {
 
     private func responseEnd(_ exchange: Exchange, leftOver: Int) {
         if exchange.readsResponse {
-            exchange.inspection.feed(.response, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
+            exchange.feed(.response, UnsafeRawBufferPointer(start: nil, count: 0), end: true)
             exchange.noteInspection()
             if exchange.action == .deny { return cutDenied(exchange) }
             guard releaseBack(exchange) else { return }

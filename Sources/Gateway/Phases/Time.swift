@@ -26,6 +26,8 @@ extension Session {
             if let exchange, !exchange.held.isEmpty || !exchange.heldBack.isEmpty {
                 return lastMove + limits.holdTimeout
             }
+            // One side is gone and the other takes nothing: there is no one to wait for.
+            if transport.isBroken || origin?.transport.isBroken == true { return lastMove + limits.writeTimeout }
             return lastMove + (tunnel?.awaitsServer == true ? limits.idleTimeout : limits.tunnelIdleTimeout)
         case .closing: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.writeTimeout
         }

@@ -241,7 +241,7 @@ extension Session {
             return
         }
         exchange.bytesTaken += UInt64(bytes.count)
-        exchange.inspection.feed(.request, bytes, end: end)
+        exchange.feed(.request, bytes, end: end)
         guard passes(exchange) else { return }
         exchange.held.append(bytes)
         worker.held(bytes.count)
@@ -256,7 +256,7 @@ extension Session {
             do throws(Errno) { try transport.write(bytes) } catch { clientBroke() }
             return
         }
-        exchange.inspection.feed(.response, bytes, end: end)
+        exchange.feed(.response, bytes, end: end)
         guard passes(exchange) else { return }
         exchange.heldBack.append(bytes)
         releaseTunnel(exchange)
