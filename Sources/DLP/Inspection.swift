@@ -130,7 +130,7 @@ public final class Inspection {
         var begun = false
         guard let lanes = list.lanes.baseAddress else { return }
         for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits.count {
-            if lane.pointee.fourDigits && !digits.four { continue }
+            if lane.pointee.fourDigits && !digits.four || !lane.pointee.mayBegin(in: base, value.count) { continue }
             if !begun { search.begin(window) }
             begun = true
             let index = lane.pointee.reader

@@ -8,6 +8,8 @@ struct Lane {
     /// Index into the readers of the profile.
     let reader: Int
     let firstBytes: ByteSet
+    /// No match is shorter.
+    let lengthMin: Int
     /// No match has fewer digits: most values of fields are done with by that.
     let digitsMin: Int
     /// Every match has four digits together within its first bytes.
@@ -23,6 +25,16 @@ struct Lane {
     let filterLength: Int
     /// Mask of the bytes that must not stand before a start, or none.
     let refusedBefore: Int?
+}
+
+extension Lane {
+    /// Whether a short value has a byte with which a match could begin; of a longer one the vector pass tells.
+    func mayBegin(in base: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        if count < lengthMin { return false }
+        if count > 128 { return true }
+        for at in 0...count - lengthMin where firstBytes.contains(base[at]) { return true }
+        return false
+    }
 }
 
 /// The patterns that read one kind of value, and what is known of all of them together.
@@ -49,7 +61,8 @@ struct ReadList {
             let reader = all[readers[at]]
             return Lane(
                 code: reader.expression.code, reader: readers[at], firstBytes: reader.expression.firstBytes,
-                digitsMin: reader.expression.digitsMin, fourDigits: hasFourDigits(reader.expression.prefix),
+                lengthMin: max(reader.expression.lengthMin, 1), digitsMin: reader.expression.digitsMin,
+                fourDigits: hasFourDigits(reader.expression.prefix),
                 startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
                 validator: reader.validator, holds: reader.holds, runs: copy(filter.plans[at].runs),

@@ -107,7 +107,10 @@ final class Exchange {
         startTicks = worker.microseconds()
         id = worker.ids.next(at: startMicroseconds)
         openDue = worker.loop.now + Exchange.openAfter
-        decision = Decision(service: service, cover: .uncovered)
+        let services = snapshot.policy.services
+        decision = Decision(
+            mode: services[identity.service].mode, uninspectable: services[identity.service].uninspectable,
+            cover: .uncovered)
         action = decision.action
         inspection.reset(profile)
         reads = profile.reads
@@ -162,7 +165,10 @@ final class Exchange {
     func judge(_ policy: Policy, _ identity: Identity) {
         let question = Question(
             service: identity.service, name: name, address: dial?.address, port: port, application: application)
-        var fresh = Decision(service: policy.services[identity.service], cover: policy.cover(question))
+        let services = policy.services
+        var fresh = Decision(
+            mode: services[identity.service].mode, uninspectable: services[identity.service].uninspectable,
+            cover: policy.cover(question))
         for threat in threats { fresh.note(threat) }
         action = fresh.action
         decision = fresh
