@@ -81,7 +81,7 @@ public final class Inspection {
     public init(scratch: Scratch) {
         self.scratch = scratch
         tally.initialize(to: Tally())
-        search = Search(judge: Judge(scratch: scratch, reachMax: 0, stepsMax: 0))
+        search = Search(judge: Judge(scratch: scratch, reachMax: 0, stepsMax: 0), scratch: scratch)
     }
 
     deinit { tally.deallocate() }
@@ -102,7 +102,8 @@ public final class Inspection {
         self.profile = profile
         (requestLists, responseLists) = (profile.requestLists, profile.responseLists)
         let limits = profile.database.limits
-        search = Search(judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps))
+        search = Search(
+            judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps), scratch: scratch)
     }
 
     // MARK: Values

@@ -20,14 +20,21 @@ struct Window {
 struct Judge {
     enum Answer: Equatable { case none, match(end: Int), pending, overrun }
 
-    /// Owned by the loop, and by the inspection that judges; counted once, not at every start.
-    unowned(unsafe) let scratch: Scratch
+    // Of the scratch, which the inspection that judges owns: no reference is counted at a start.
+    private let matchData: OpaquePointer
+    private let quick: OpaquePointer
+    private let full: OpaquePointer
     let reachMax: Int
     let stepsMax: Int
 
     /// Steps of a first try; a start that needs more is charged as one that went to the limit.
     static let quickSteps = 2000
     static let reaches = (first: 64, second: 512)
+
+    init(scratch: Scratch, reachMax: Int, stepsMax: Int) {
+        (matchData, quick, full) = (scratch.matchData, scratch.quick, scratch.full)
+        (self.reachMax, self.stepsMax) = (reachMax, stepsMax)
+    }
 
     /// `cost`: 1 for every 64 bytes of reach, and for every 100 steps when the quick try did not do. Nothing is charged
     /// for what is pending.
@@ -59,13 +66,13 @@ struct Judge {
         if end == start { return .pending }
         let options = PCRE2_NOTEMPTY | (whole ? 0 : PCRE2_PARTIAL_HARD)
         var result = pcre2_jit_match_8(
-            lane.pointee.code, window.base, end, start, options, scratch.matchData, scratch.quick)
+            lane.pointee.code, window.base, end, start, options, matchData, quick)
         if result == PCRE2_ERROR_MATCHLIMIT && stepsMax > Self.quickSteps {
             cost += stepsMax / 100
             result = pcre2_jit_match_8(
-                lane.pointee.code, window.base, end, start, options, scratch.matchData, scratch.full)
+                lane.pointee.code, window.base, end, start, options, matchData, full)
         }
-        if result >= 0 { return .match(end: pcre2_get_ovector_pointer_8(scratch.matchData)[1]) }
+        if result >= 0 { return .match(end: pcre2_get_ovector_pointer_8(matchData)[1]) }
         switch result {
         case PCRE2_ERROR_NOMATCH: return .none
         case PCRE2_ERROR_PARTIAL: return .pending

@@ -19,6 +19,14 @@ struct Search {
     enum Event { case match(start: Int, end: Int), overrun, exhausted }
 
     let judge: Judge
+    private let scratch: Scratch
+    private let masks: Unmanaged<Masks>
+
+    init(judge: Judge, scratch: Scratch) {
+        self.judge = judge
+        self.scratch = scratch
+        masks = .passUnretained(scratch.masks)
+    }
 
     /// Work allowed for a stream (tens of milliseconds) and for a small value, of which there are many, and more for each
     /// byte: a hostile body costs a bounded time per byte.
@@ -27,8 +35,8 @@ struct Search {
     static let workPerByte = 16
 
     func begin(_ window: Window) {
-        judge.scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
-        judge.scratch.masks.begin(window)
+        scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
+        scratch.masks.begin(window)
     }
 
     /// `settle`: decide by what is at hand, though little has come since the last try.
@@ -44,7 +52,7 @@ struct Search {
             if lane.pointee.runs.isEmpty {
                 while at < window.count, !lane.pointee.firstBytes.contains(window.base[at]) { at += 1 }
             } else {
-                at = judge.scratch.masks.candidate(lane, list, from: at)
+                at = masks._withUnsafeGuaranteedRef { $0.candidate(lane, list, from: at) }
             }
             if lane.pointee.startsOnly && window.start + UInt64(at) > 0 { break }
             if at == window.count { break }

@@ -10,6 +10,9 @@ struct Hold: ~Copyable {
     var count: Int { bytes.count }
     var isEmpty: Bool { bytes.isEmpty }
 
+    /// Makes room for a body of known length, so that it is not moved while it grows.
+    mutating func reserve(_ count: Int) { _ = bytes.writable(count) }
+
     mutating func append(_ data: UnsafeRawBufferPointer) { bytes.append(data) }
 
     /// Bytes that went on without being held.

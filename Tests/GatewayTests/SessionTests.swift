@@ -62,6 +62,8 @@ private final class Bench {
     }
 
     deinit {
+        // What is still open refers to each other until it is closed.
+        worker.end()
         for name in ["records/sessions.jsonl", "records/events.jsonl", "records", "weir.yaml"] {
             remove("\(directory)/\(name)")
         }

@@ -194,6 +194,9 @@ extension Session {
             if exchange.action == .deny { return refuseDenied(exchange) }
             if exchange.profile.holds {
                 exchange.holds = true
+                if case .length(let count) = exchange.head.framing, count <= UInt64(exchange.profile.hold) {
+                    exchange.held.reserve(Int(count))
+                }
                 // The client that asks whether it should send the body at all hears it from us (RFC 9110 section 10.1.1).
                 if exchange.head.expectsContinue, !sendContinue() { return }
                 phase = .hold
