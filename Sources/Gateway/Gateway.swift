@@ -112,6 +112,10 @@ public final class Gateway {
             throw StartError(description: "admin socket \(settings.admin.socket): \(error)")
         }
         for warning in snapshot.warnings { log.warning("\(warning)") }
+        for listener in settings.listeners where listener.protocol == .dns {
+            log.warning(
+                "listener \(listener.name): protocol dns is not served yet, so nothing answers on \(listener.address)")
+        }
         let names = settings.listeners.map { "\($0.name) \($0.intercept.rawValue) \($0.address)" }
         log.info("weir \(version): \(count) workers, \(descriptors) descriptors, \(names.joined(separator: ", "))")
     }

@@ -35,7 +35,6 @@ extension Worker {
             switch try OS.splice(from: pipe.pipe.reading.number, to: sink.socket.number, count: flow.piped) {
             case .moved(let count):
                 flow.piped -= count
-                sink.spliced(out: count)
                 out = count
                 moved = true
             case .wouldBlock, .ended: sink.writeWouldBlock()

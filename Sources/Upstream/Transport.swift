@@ -18,7 +18,6 @@ public struct Transport: ~Copyable {
     public private(set) var isBroken = false
     /// Since the connection began.
     public private(set) var bytesRead: UInt64 = 0
-    public private(set) var bytesWritten: UInt64 = 0
 
     /// - Parameter connected: false while a connection attempt is under way: nothing moves until epoll says so.
     public init(_ socket: consuming Socket, connected: Bool) {
@@ -89,7 +88,6 @@ public struct Transport: ~Copyable {
         }
         switch try socket.send(first, second) {
         case .moved(let count):
-            bytesWritten &+= UInt64(count)
             if count < first.count {
                 backlog.append(UnsafeRawBufferPointer(rebasing: first[count...]))
                 backlog.append(second)
@@ -119,17 +117,13 @@ public struct Transport: ~Copyable {
     private mutating func moved(_ result: IO, of rest: inout UnsafeRawBufferPointer) throws(Errno) {
         switch result {
         case .moved(let count):
-            bytesWritten &+= UInt64(count)
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         case .wouldBlock, .ended: writable = false
         }
     }
 
     /// For `splice`, which moves bytes past this value.
-    public mutating func spliced(in count: Int = 0, out: Int = 0) {
-        bytesRead &+= UInt64(count)
-        bytesWritten &+= UInt64(out)
-    }
+    public mutating func spliced(in count: Int) { bytesRead &+= UInt64(count) }
 
     /// Whether nothing waits to be read. The kernel is asked only where the last read may have left something: an edge that
     /// has been told is not told again.
