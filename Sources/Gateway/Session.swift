@@ -78,8 +78,9 @@ final class Session: OriginUser {
     var exchange: Exchange?
     var tunnel: Tunnel?
     var origin: Origin?
-    /// The name that the last exchange was for, so that the next of the same name makes no new one.
-    var lastName: DomainName?
+    /// Of the last origin connection.
+    var place: IdleOrigins?
+    var standing = Standing()
     /// A slot for the next record is reserved.
     var hasSlot: Bool
     /// Records written for this connection.
@@ -120,7 +121,6 @@ final class Session: OriginUser {
     }
 
     var now: Ticks { worker.loop.now }
-    /// Yielded, not copied: it is some hundred bytes, and looked at for every read.
     var limits: Limits { _read { yield worker.limits } }
 
     // MARK: Events
