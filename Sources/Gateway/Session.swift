@@ -277,8 +277,15 @@ final class Session: OriginUser {
             let fresh = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
             looked = true
             if input.isEmpty {
-                let consumed = consume(fresh)
-                input.append(UnsafeRawBufferPointer(rebasing: fresh[consumed...]))
+                var rest = fresh[...]
+                // A head is followed by its body: the next phase takes its own from here, too.
+                repeat {
+                    looked = true
+                    let consumed = consume(UnsafeRawBufferPointer(rebasing: rest))
+                    rest = rest.dropFirst(consumed)
+                    if consumed == 0 { break }
+                } while !looked && !rest.isEmpty
+                input.append(UnsafeRawBufferPointer(rebasing: rest))
             } else {
                 input.append(fresh)
                 drop(consume(input.readable))
