@@ -91,8 +91,10 @@ struct AnswerChain {
 // MARK: - What belongs
 
 extension AnswerChain {
+    /// A record of the question's class; what only looks like a record, OPT and TSIG, has no place in these sections.
     private func matches(_ record: ResourceRecord) -> Bool {
-        record.recordClass == question.recordClass || question.recordClass == 255
+        (record.recordClass == question.recordClass || question.recordClass == 255)
+            && record.type != .opt && record.type != .tsig
     }
 
     private func isAsked(_ type: RecordType) -> Bool { type == question.type || question.type == .any }
