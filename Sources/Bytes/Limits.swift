@@ -50,6 +50,16 @@ public struct Limits: Sendable, Equatable {
     public var decodeDepth = 4
     /// Names kept by a worker's resolver cache.
     public var resolverCache = 10_000
+    /// Questions per second of one client, and as many again at once; more is the threat `dns_flood`. A busy pod with
+    /// `ndots:5` asks some hundreds.
+    public var dnsQueriesPerClient = 1000
+    /// Bytes of answers kept per worker.
+    public var dnsCache = 64 * 1024 * 1024
+    /// Names remembered of what clients were told, each for one client and one address: a thousand pods with a hundred
+    /// each fill less than half of it, so that no live one is displaced.
+    public var dnsMemory = 262_144
+    /// Questions per worker that wait for a resolver.
+    public var dnsInflight = 4096
 
     public init() {}
 }

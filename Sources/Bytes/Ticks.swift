@@ -22,6 +22,7 @@ public struct Milliseconds: Hashable, Comparable, Sendable {
 
     @inlinable public init(_ count: Int64) { self.count = count }
     @inlinable public static func < (a: Milliseconds, b: Milliseconds) -> Bool { a.count < b.count }
+    public static let zero = Milliseconds(0)
     @inlinable public static func seconds(_ count: Int64) -> Milliseconds { Milliseconds(count * 1000) }
     @inlinable public static func minutes(_ count: Int64) -> Milliseconds { Milliseconds(count * 60_000) }
 }

@@ -94,4 +94,16 @@ public enum Threat: String, Sendable, CaseIterable {
     case patternOverrun = "pattern_overrun"
     case connectionFlood = "connection_flood"
     case malformedTLS = "malformed_tls"
+    /// A name that carries traffic: many different ones below one registered domain, as tunnels over DNS ask them.
+    case dnsTunnel = "dns_tunnel"
+    /// What a sensor looks for, in the labels of names.
+    case dnsExfiltration = "dns_exfiltration"
+    case dnsMalformed = "dns_malformed"
+    /// AXFR or IXFR: no client of the cluster takes over a zone.
+    case dnsZoneTransfer = "dns_zone_transfer"
+    /// The type NULL, which only tunnels ask for (RFC 1035 section 3.3.10).
+    case dnsNull = "dns_null"
+    /// The type ANY, whose large answers serve amplification (RFC 8482).
+    case dnsAny = "dns_any"
+    case dnsFlood = "dns_flood"
 }

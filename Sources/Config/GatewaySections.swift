@@ -123,64 +123,6 @@ extension LogSettings {
     }
 }
 
-extension DNSSettings {
-    static func read(_ fields: Fields) -> DNSSettings {
-        let resolvers = fields.optional(
-            "resolvers", .list(.resolver), default: [],
-            "Resolvers to ask; empty: /etc/resolv.conf; original: the one that the client chose, never remembered.")
-        if resolvers.count > 1, resolvers.contains(.original) {
-            fields.fail("resolvers", "expected original alone, found it among others")
-        }
-        return DNSSettings(
-            resolvers: resolvers.compactMap { if case .address(let endpoint) = $0 { endpoint } else { nil } },
-            original: resolvers.contains(.original),
-            internalSuffixes: fields.optional(
-                "internal", .list(.domain), default: [], "Suffixes whose names may have private addresses."),
-            blockAnswer: fields.optional(
-                "block_answer", .blockAnswer, default: .nxdomain,
-                "What a denied question is answered: nxdomain, refused or an address."))
-    }
-
-    fileprivate enum Resolver: Equatable {
-        case original
-        case address(Endpoint)
-    }
-}
-
-extension Kind where T == DNSSettings.Resolver {
-    fileprivate static var resolver: Kind {
-        parsed(
-            "an address and a port such as 10.96.0.10:53, or original",
-            pattern: #"^(original|(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5})$"#, blank: .original,
-            show: { "\($0)" }
-        ) { text in
-            if text == "original" { return .original }
-            return Endpoint(text).flatMap { $0.port == 0 ? nil : .address($0) }
-        }
-    }
-}
-
-extension Kind where T == DNSSettings.BlockAnswer {
-    static var blockAnswer: Kind {
-        parsed(
-            "nxdomain, refused or an address", pattern: "^(nxdomain|refused|[0-9A-Fa-f:.]+)$", blank: .nxdomain,
-            show: { answer in
-                switch answer {
-                case .nxdomain: "nxdomain"
-                case .refused: "refused"
-                case .address(let address): address.description
-                }
-            }
-        ) { text in
-            switch text {
-            case "nxdomain": .nxdomain
-            case "refused": .refused
-            default: IPAddress(text).map { .address($0) }
-            }
-        }
-    }
-}
-
 extension TLSSettings {
     static func read(_ fields: Fields, state: String) -> TLSSettings {
         let authority = fields.section("authority", "Who signs the certificates that clients see.") { authority in

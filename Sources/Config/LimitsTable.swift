@@ -19,7 +19,7 @@ struct LimitField {
         self.about = about
     }
 
-    static var all: [LimitField] { heads + waits + inspection + tables }
+    static var all: [LimitField] { heads + waits + inspection + tables + names }
 
     private static func kib(_ range: ClosedRange<Int>) -> ClosedRange<Int> {
         range.lowerBound << 10...range.upperBound << 10
@@ -112,6 +112,21 @@ struct LimitField {
             .init(
                 "resolver_cache", .count(\.resolverCache, 0...10_000_000),
                 "Names kept by a worker's resolver cache."),
+        ]
+    }
+
+    private static var names: [LimitField] {
+        [
+            .init(
+                "dns_queries_per_client", .count(\.dnsQueriesPerClient, 1...1_000_000),
+                "Questions per second of one client, and as many again at once; more is dns_flood."),
+            .init("dns_cache", .size(\.dnsCache, kib(64...64 << 20)), "Answers kept per worker."),
+            .init(
+                "dns_memory", .count(\.dnsMemory, 1024...16_777_216),
+                "Names remembered of what clients were told, each for one client and one address; 312 bytes each."),
+            .init(
+                "dns_inflight", .count(\.dnsInflight, 1...60_000),
+                "Questions per worker that wait for a resolver; equal ones count once."),
         ]
     }
 }

@@ -69,8 +69,10 @@ struct Main {
         settings.capture = fields.optional("capture", .section(CaptureSettings.read), "What weir nft sends here.")
         settings.log = fields.section("log", "Diagnostics, on stderr.", LogSettings.read)
         settings.workers = fields.optional("workers", .integer(0...1024), default: 0, "Event loops; 0: one per core.")
-        settings.dns = fields.section("dns", "Names.", DNSSettings.read)
-        settings.limits = fields.section("limits", "Every bound of the gateway.", Limits.read)
+        (settings.dns, settings.places.dns) = fields.section("dns", "Names.", DNSSettings.read)
+        (settings.limits, settings.places.dns.memory) = fields.section("limits", "Every bound of the gateway.") {
+            (Limits.read($0), $0.place(of: "dns_memory"))
+        }
         settings.defaults = defaults
         let mark = fields.optional(
             "mark", .integer(1...0xffff_ffff), default: Int(Settings.markDefault),
@@ -150,6 +152,10 @@ private struct Merge {
         }
         let ranges = parts.identities.flatMap { zip($0.spec.addresses, $0.places.addresses) }
         refuseRepeats("address", ranges.map { ($0.description, $1) })
+        let (dns, places) = (settings.dns, settings.places.dns)
+        func named(_ name: DomainName) -> String { name == placeholderDomain ? "" : name.description }
+        refuseRepeats("zone", zip(dns.zones, places.zones).map { (named($0.suffix), $1) })
+        refuseRepeats("host", zip(dns.hosts, places.hosts).map { (named($0.name), $1) })
         settings.services = parts.services
         settings.identities = parts.identities.map(\.spec)
         settings.places.identities = parts.identities.map(\.places)

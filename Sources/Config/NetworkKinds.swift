@@ -15,6 +15,14 @@ extension Kind where T == Endpoint {
     }
 }
 
+extension Kind where T == IPAddress {
+    static var address: Kind {
+        parsed("an address, such as 10.0.0.5 or 2001:db8::5", pattern: "^[0-9A-Fa-f:.]+$", blank: .anyV4) {
+            IPAddress($0)
+        }
+    }
+}
+
 extension Kind where T == Prefix {
     static var prefix: Kind {
         parsed(
@@ -57,12 +65,13 @@ extension Kind where T == Destination {
 }
 
 /// A name that no resolver would take for an address.
-private func hostName(_ text: some StringProtocol) -> DomainName? {
+func hostName(_ text: some StringProtocol) -> DomainName? {
     guard case .name(let name) = Host(String(text)) else { return nil }
     return name
 }
 
-private var placeholderDomain: DomainName {
+/// Stands for a name that could not be read; nobody may have it (RFC 6761 section 6.4).
+var placeholderDomain: DomainName {
     guard let name = DomainName("invalid") else { preconditionFailure("a name of letters is a name") }
     return name
 }

@@ -13,6 +13,11 @@ extension Settings {
         )
         compare("state.directory", old.state.directory, state.directory, state.place)
         compare("records.directory", old.records.directory, records.directory, records.place)
+        // Both are read into tables that all loops share and that outlive a snapshot.
+        compare(
+            "dns.public_suffixes", old.dns.publicSuffixes ?? "none", dns.publicSuffixes ?? "none",
+            places.dns.publicSuffixes)
+        compare("limits.dns_memory", old.limits.dnsMemory, limits.dnsMemory, places.dns.memory)
         errors += listenersChanged(from: old)
         return ConfigErrors(errors).errors
     }

@@ -45,6 +45,15 @@ public struct SettingsPlaces: Sendable {
     public var listeners: [Place] = []
     public var identities: [IdentityPlaces] = []
     public var sensors: [SensorPlaces] = []
+    public var dns = DNSPlaces()
+
+    public struct DNSPlaces: Sendable {
+        public var zones: [Place] = []
+        public var hosts: [Place] = []
+        public var publicSuffixes = Place(file: "", line: 1, column: 1)
+        /// Of `limits.dns_memory`.
+        public var memory = Place(file: "", line: 1, column: 1)
+    }
 
     public struct IdentityPlaces: Sendable {
         public var service: Place
@@ -136,13 +145,44 @@ public struct DNSSettings: Sendable, Equatable {
         case address(IPAddress)
     }
 
+    public struct Resolver: Sendable, Hashable {
+        public var endpoint: Endpoint
+        /// The name that its certificate must have (RFC 7858); nil: it is asked in the clear.
+        public var tlsName: DomainName?
+    }
+
+    public struct Zone: Sendable, Hashable {
+        /// The name itself and every name below it.
+        public var suffix: DomainName
+        /// At least one.
+        public var resolvers: [Resolver]
+    }
+
+    public struct HostEntry: Sendable, Hashable {
+        public var name: DomainName
+        /// At least one, of either family.
+        public var addresses: [IPAddress]
+    }
+
     /// Empty: those of /etc/resolv.conf.
-    public var resolvers: [Endpoint] = []
+    public var resolvers: [Resolver] = []
     /// Keep the resolver that the client chose; then `resolvers` is empty.
     public var original = false
+    /// Suffixes with resolvers of their own, each once; the longest wins, whatever `original` says.
+    public var zones: [Zone] = []
+    /// Names answered without asking anybody, each once.
+    public var hosts: [HostEntry] = []
     /// Suffixes whose names may have private addresses.
     public var internalSuffixes: [DomainName] = []
     public var blockAnswer = BlockAnswer.nxdomain
+    /// Short, so that a name which is allowed after all is soon there.
+    public var blockTTL = Milliseconds.seconds(10)
+    /// RFC 8767 section 4 suggests one to three days.
+    public var serveStale = Milliseconds.minutes(24 * 60)
+    /// Zero: every question has its own record.
+    public var aggregate = Milliseconds.zero
+    /// Path of a Public Suffix List; nil: the one that comes with the gateway.
+    public var publicSuffixes: String?
 }
 
 public struct TLSSettings: Sendable, Equatable {

@@ -83,25 +83,35 @@ public enum DNSFault: Error, Equatable, Sendable {
     case nameLength
     /// Record data that does not fit its type.
     case data
+    /// Sections that have no place in such a message, or more than one of what there may be one of.
+    case counts
+    /// Bytes after the last record.
+    case trailing
+    /// EDNS that is not as RFC 6891 has it.
+    case edns
+    /// A chain of aliases that is too long, or a ring.
+    case chain
+    /// More than a message can hold once it is written out.
+    case size
 }
 
 extension UnsafeRawBufferPointer {
     /// The integer at an offset, or nil where it is not wholly inside.
-    func uint8(at offset: Int) -> UInt8? {
+    @inline(__always) func uint8(at offset: Int) -> UInt8? {
         offset >= 0 && offset < count ? self[offset] : nil
     }
 
-    func uint16(at offset: Int) -> UInt16? {
+    @inline(__always) func uint16(at offset: Int) -> UInt16? {
         guard offset >= 0, offset <= count - 2 else { return nil }
         return UInt16(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
-    func uint32(at offset: Int) -> UInt32? {
+    @inline(__always) func uint32(at offset: Int) -> UInt32? {
         guard offset >= 0, offset <= count - 4 else { return nil }
         return UInt32(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 
-    func uint64(at offset: Int) -> UInt64? {
+    @inline(__always) func uint64(at offset: Int) -> UInt64? {
         guard offset >= 0, offset <= count - 8 else { return nil }
         return UInt64(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }

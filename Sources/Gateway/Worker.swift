@@ -66,7 +66,7 @@ final class Worker {
     deinit { room.deallocate() }
 
     private static func resolver(_ loop: EventLoop, _ snapshot: Snapshot, _ hub: Hub) throws(Errno) -> Resolver {
-        let configured = snapshot.settings.dns.resolvers
+        let configured = snapshot.settings.dns.resolvers.map(\.endpoint)
         return try Resolver(
             loop: loop, servers: configured.isEmpty ? hub.systemResolvers : configured, hosts: hub.hostsFile,
             limits: snapshot.settings.limits, mark: hub.mark)

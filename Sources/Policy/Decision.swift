@@ -118,9 +118,11 @@ extension Threat {
         switch self {
         // Ambiguous protocol, floods and ways into the gateway are no question of policy.
         case .requestSmuggling, .malformedHTTP, .headerFlood, .slowRequest, .inwardAddress, .gatewayLoop,
-            .connectionFlood, .malformedTLS:
+            .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood:
             .always
-        case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding: .byMode
+        case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration, .dnsZoneTransfer,
+            .dnsNull, .dnsAny:
+            .byMode
         // The inspection gave up: the service says what follows from that.
         case .decompressionBomb, .patternOverrun: .asUninspectable
         }

@@ -72,6 +72,34 @@ import Testing
             "dns: {resolvers: [original, \"1.1.1.1:53\"]}",
             "1:18: resolvers: expected original alone, found it among others"),
         Case(
+            "dns: {resolvers: [\"tls://9.9.9.9:853\", \"9.9.9.9:53#dns.quad9.net\", \"tls://9.9.9.9#dns.quad9.net\", 9.9.9.9]}",
+            "1:19: resolvers: expected \(resolver), or original, found \"tls://9.9.9.9:853\"",
+            "1:40: resolvers: expected \(resolver), or original, found \"9.9.9.9:53#dns.quad9.net\"",
+            "1:68: resolvers: expected \(resolver), or original, found \"tls://9.9.9.9#dns.quad9.net\"",
+            "1:99: resolvers: expected \(resolver), or original, found \"9.9.9.9\""),
+        Case(
+            "dns: {resolvers: [\"tls://9.9.9.9:853#9.9.9.9\"]}",
+            "1:19: resolvers: expected \(resolver), or original, found \"tls://9.9.9.9:853#9.9.9.9\""),
+        Case(
+            "dns: {zones: [{suffix: a.b, resolvers: [original]}, {suffix: \"*.b\", resolvers: []}, {}]}",
+            "1:41: resolvers: expected an address and a port such as 10.96.0.10:53, or tls://9.9.9.9:853#dns.quad9.net, found \"original\"",
+            "1:62: suffix: expected a name in ASCII, such as example.com, found \"*.b\"",
+            "1:80: resolvers: expected a list of at least 1, found an empty list",
+            "1:85: zones: expected the key resolvers, found none", "1:85: zones: expected the key suffix, found none"),
+        Case(
+            "dns: {zones: [{suffix: a.b, resolvers: [\"1.1.1.1:53\"]}, {suffix: A.B., resolvers: [\"1.1.1.1:53\"]}]}",
+            "1:57: duplicate zone a.b, first defined at weir.yaml:1:15"),
+        Case(
+            "dns: {hosts: [{name: a, addresses: [10.0.0.0/8]}, {name: a, addresses: []}]}",
+            "1:37: addresses: expected an address, such as 10.0.0.5 or 2001:db8::5, found \"10.0.0.0/8\"",
+            "1:51: duplicate host a, first defined at weir.yaml:1:15",
+            "1:72: addresses: expected a list of at least 1, found an empty list"),
+        Case(
+            "dns: {block_ttl: 2d, serve_stale: 31d, aggregate: 61m}",
+            "1:18: block_ttl: expected a time of 0ms to 1d, such as 200ms or 30s, found \"2d\"",
+            "1:35: serve_stale: expected a time of 0ms to 30d, such as 200ms or 30s, found \"31d\"",
+            "1:51: aggregate: expected a time of 0ms to 1h, such as 200ms or 30s, found \"61m\""),
+        Case(
             "dns: {block_answer: drop}", "1:21: block_answer: expected nxdomain, refused or an address, found \"drop\""),
         Case("capture: {from: []}", "1:17: from: expected a list of at least 1, found an empty list"),
         Case("capture: {}", "1:10: capture: expected the key from, found none"),
@@ -84,6 +112,8 @@ import Testing
             "capture: {from: [eth0], allow: [udp/0]}",
             "1:33: allow: expected udp/PORT, tcp/PORT or icmp, found \"udp/0\""),
     ]
+
+    static let resolver = "an address and a port such as 10.96.0.10:53, tls://9.9.9.9:853#dns.quad9.net"
 
     static let services = [
         Case(

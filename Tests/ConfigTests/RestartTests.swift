@@ -43,6 +43,12 @@ import Testing
                 "6:3: listeners: the end of listener two needs a restart",
                 "7:5: listeners: the new listener three needs a restart",
             ]),
+        Change(
+            from: "services:", to: "dns: {public_suffixes: x.dat}\nlimits: {dns_memory: 2048}\nservices:",
+            errors: [
+                "8:24: dns.public_suffixes: a change from none to x.dat needs a restart",
+                "9:22: limits.dns_memory: a change from 262144 to 2048 needs a restart",
+            ]),
         Change(from: "discover", to: "protect", errors: []),
         Change(from: "services:", to: "limits: {idle_timeout: 1s}\nmark: 7\nservices:", errors: []),
     ]

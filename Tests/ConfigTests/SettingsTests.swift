@@ -17,7 +17,16 @@ import Testing
            allow: ["udp/123", icmp, "tcp/9000-9010"], fail: open}
         log: {level: debug, format: json}
         workers: 4
-        dns: {resolvers: ["10.96.0.10:53"], internal: [cluster.local], block_answer: 192.0.2.1}
+        dns:
+          resolvers: ["10.96.0.10:53", "tls://9.9.9.9:853#dns.quad9.net", "tls://[2620:fe::fe]:853#DNS.quad9.net."]
+          zones: [{suffix: cluster.local, resolvers: ["10.96.0.10:53"]}, {suffix: corp.example, resolvers: ["[fd00::1]:53"]}]
+          hosts: [{name: db.internal, addresses: [10.0.0.5, "fd00::5"]}]
+          internal: [cluster.local]
+          block_answer: 192.0.2.1
+          block_ttl: 1m
+          serve_stale: 2h
+          aggregate: 5s
+          public_suffixes: suffixes.dat
         tls:
           inspect: true
           authority: {certificate: /etc/ca.pem, key: ca.key}
@@ -77,9 +86,6 @@ import Testing
         #expect(s.capture?.fail == .open)
         #expect(s.log == LogSettings(level: .debug, format: .json))
         #expect(s.workers == 4)
-        #expect(s.dns.resolvers.map(\.description) == ["10.96.0.10:53"])
-        #expect(s.dns.internalSuffixes.map(\.description) == ["cluster.local"])
-        #expect(s.dns.blockAnswer == .address(IPAddress(v4: 0xc000_0201)))
         #expect(s.tls.inspect == .always)
         #expect(s.tls.certificate == "/etc/ca.pem")
         #expect(s.tls.key == "/etc/weir/ca.key")
@@ -99,6 +105,21 @@ import Testing
         #expect(s.files == ["/etc/weir/weir.yaml"])
     }
 
+    @Test func namesAreRead() throws {
+        let s = try settings(SettingsTests.full)
+        #expect(s.dns.resolvers.map(\.endpoint.description) == ["10.96.0.10:53", "9.9.9.9:853", "[2620:fe::fe]:853"])
+        #expect(s.dns.resolvers.map(\.tlsName?.description) == [nil, "dns.quad9.net", "dns.quad9.net"])
+        #expect(!s.dns.original)
+        #expect(s.dns.zones.map(\.suffix.description) == ["cluster.local", "corp.example"])
+        #expect(s.dns.zones.map { $0.resolvers.map(\.endpoint.description) } == [["10.96.0.10:53"], ["[fd00::1]:53"]])
+        #expect(s.dns.hosts.map(\.name.description) == ["db.internal"])
+        #expect(s.dns.hosts[0].addresses.map(\.description) == ["10.0.0.5", "fd00::5"])
+        #expect(s.dns.internalSuffixes.map(\.description) == ["cluster.local"])
+        #expect(s.dns.blockAnswer == .address(IPAddress(v4: 0xc000_0201)))
+        #expect(s.dns.blockTTL == .minutes(1) && s.dns.serveStale == .minutes(120) && s.dns.aggregate == .seconds(5))
+        #expect(s.dns.publicSuffixes == "/etc/weir/suffixes.dat")
+    }
+
     @Test func servicesTakeTheDefaultsTheyDoNotName() throws {
         let s = try settings(SettingsTests.full)
         #expect(s.services.map(\.name) == ["myapp.default", "unknown"])
@@ -115,7 +136,7 @@ import Testing
                     to: .suffix(github), ports: [443...443, 8000...8100], applications: [.http, .grpc], action: .allow))
         #expect(s.services[0].rules.map(\.action) == [.allow, .deny, .allow, .deny])
         #expect(s.services[0].rules[3].to == .any)
-        #expect(s.services[0].rulePlaces.map(\.line) == [29, 30, 31, 32])
+        #expect(s.services[0].rulePlaces.map(\.line) == [38, 39, 40, 41])
     }
 
     @Test func identitiesAndSensorsKeepTheirPlaces() throws {
@@ -134,13 +155,15 @@ import Testing
                     name: "names", direction: .both, rules: [SensorRuleSpec(name: "codename", patterns: patterns)])
             ])
         let places = try #require(s.places.sensors.first?.rules.first?.patterns)
-        #expect(places.map(\.description) == ["/etc/weir/weir.yaml:40:21", "/etc/weir/weir.yaml:41:21"])
+        #expect(places.map(\.description) == ["/etc/weir/weir.yaml:49:21", "/etc/weir/weir.yaml:50:21"])
     }
 
     @Test func anEmptyConfigurationIsAllDefaults() throws {
         let s = try settings("")
         #expect(s.listeners.isEmpty && s.capture == nil && s.services.isEmpty && s.workers == 0)
         #expect(s.limits == Limits())
+        #expect(s.dns == DNSSettings())
+        #expect(s.dns.blockTTL == .seconds(10) && s.dns.serveStale == .minutes(24 * 60) && s.dns.aggregate == .zero)
         #expect(s.defaults == DefaultSettings())
         #expect(s.state.directory == "/etc/weir/state")
         #expect(s.records.directory == "/etc/weir/records")

@@ -102,9 +102,11 @@ import Testing
             let (action, would): (Action, Action) =
                 switch threat {
                 case .requestSmuggling, .malformedHTTP, .headerFlood, .slowRequest, .inwardAddress, .gatewayLoop,
-                    .connectionFlood, .malformedTLS:
+                    .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood:
                     (.deny, .deny)
-                case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding: (mode == .protect ? .deny : .alert, .deny)
+                case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration,
+                    .dnsZoneTransfer, .dnsNull, .dnsAny:
+                    (mode == .protect ? .deny : .alert, .deny)
                 case .decompressionBomb, .patternOverrun: (mode == .protect ? setting : min(setting, .alert), setting)
                 }
             #expect(decision.action == action)

@@ -166,29 +166,4 @@ import Testing
         }
         if seen.contains(false) { wrong.add(1, ordering: .relaxed) }
     }
-
-    private func withThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws {
-        final class Work: Sendable {
-            let index: Int
-            let body: @Sendable (Int) -> Void
-            init(_ index: Int, _ body: @escaping @Sendable (Int) -> Void) { (self.index, self.body) = (index, body) }
-        }
-        var threads: [pthread_t] = []
-        for index in 0..<count {
-            var thread = pthread_t()
-            let work = Unmanaged.passRetained(Work(index, body))
-            let code = pthread_create(
-                &thread, nil,
-                { argument in
-                    if let argument {
-                        let work = Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
-                        work.body(work.index)
-                    }
-                    return nil
-                }, work.toOpaque())
-            guard code == 0 else { throw BadText(text: "pthread_create: \(code)") }
-            threads.append(thread)
-        }
-        for thread in threads { pthread_join(thread, nil) }
-    }
 }
