@@ -90,5 +90,6 @@ if Context.environment["WEIR_FUZZ"] != nil {
         fuzz("DNS", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),
         fuzz("DLP", ["Bytes", "DLP"]),
+        fuzz("TLSClient", ["Bytes", "COpenSSL", "TLS"]),
     ]
 }
