@@ -66,7 +66,11 @@ let package = Package(
         tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),
-        tests("TLSTests", ["Bytes", "COpenSSL", "TLS"]),
+        // Certificates and a server to speak TLS with.
+        .target(
+            name: "TLSSupport", dependencies: ["COpenSSL"], path: "Tests/Support/TLS", swiftSettings: house),
+        tests("TLSTests", ["Bytes", "COpenSSL", "TLS", "TLSSupport"]),
+        tests("UpstreamTests", ["Bytes", "OS", "TLS", "TLSSupport", "Upstream"]),
         tests("PolicyTests", ["Policy"]),
         tests("DLPTests", ["Bytes", "CCodecs", "CPCRE2", "DLP"]),
         tests("RecordTests", ["Record"]),

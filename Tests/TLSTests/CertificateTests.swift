@@ -1,5 +1,6 @@
 import Bytes
 import COpenSSL
+import TLSSupport
 import Testing
 
 @testable import TLS

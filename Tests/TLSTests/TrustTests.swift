@@ -1,5 +1,6 @@
 import COpenSSL
 import Glibc
+import TLSSupport
 import Testing
 
 @testable import TLS

@@ -3,19 +3,19 @@ import COpenSSL
 /// A key and a certificate for it, made when a test wants one.
 ///
 /// Sound to share: nothing changes it once it is made, and OpenSSL counts its references atomically.
-final class Identity: @unchecked Sendable {
-    enum Key { case ec, rsa(Int32) }
-    enum Digest { case sha256, sha1 }
+package final class Identity: @unchecked Sendable {
+    package enum Key { case ec, rsa(Int32) }
+    package enum Digest { case sha256, sha1 }
 
-    let key: OpaquePointer
-    let certificate: OpaquePointer
+    package let key: OpaquePointer
+    package let certificate: OpaquePointer
     /// Sent along, from the issuer on.
-    let chain: [Identity]
+    package let chain: [Identity]
 
     /// - Parameters:
     ///   - from, to: the days, counted from today, between which it is valid.
     ///   - extensions: by OpenSSL's number and notation.
-    init(
+    package init(
         _ name: String, names: String? = nil, by issuer: Identity? = nil, chain: [Identity] = [], key: Key = .ec,
         digest: Digest = .sha256, from: Int = -1, to: Int = 30, extensions: [(Int32, String)] = []
     ) {
@@ -47,7 +47,7 @@ final class Identity: @unchecked Sendable {
         EVP_PKEY_free(key)
     }
 
-    static func authority(_ name: String, by issuer: Identity? = nil, to: Int = 30) -> Identity {
+    package static func authority(_ name: String, by issuer: Identity? = nil, to: Int = 30) -> Identity {
         Identity(
             name, by: issuer, to: to,
             extensions: [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign")])
@@ -71,8 +71,8 @@ final class Identity: @unchecked Sendable {
         return key
     }
 
-    var pem: [UInt8] { Identity.written { PEM_write_bio_X509($0, certificate) } }
-    var keyPEM: [UInt8] { Identity.written { PEM_write_bio_PrivateKey($0, key, nil, nil, 0, nil, nil) } }
+    package var pem: [UInt8] { Identity.written { PEM_write_bio_X509($0, certificate) } }
+    package var keyPEM: [UInt8] { Identity.written { PEM_write_bio_PrivateKey($0, key, nil, nil, 0, nil, nil) } }
 
     private static func written(_ body: (OpaquePointer?) -> Int32) -> [UInt8] {
         let bio = BIO_new(BIO_s_mem())
@@ -85,16 +85,16 @@ final class Identity: @unchecked Sendable {
 }
 
 extension Identity {
-    static let root = authority("Test Root")
-    static let middle = authority("Test Intermediate", by: root)
-    static let otherRoot = authority("Other Root")
+    package static let root = authority("Test Root")
+    package static let middle = authority("Test Intermediate", by: root)
+    package static let otherRoot = authority("Other Root")
 
-    static func leaf(_ names: String?, key: Key = .ec, digest: Digest = .sha256, from: Int = -1, to: Int = 30)
+    package static func leaf(_ names: String?, key: Key = .ec, digest: Digest = .sha256, from: Int = -1, to: Int = 30)
         -> Identity
     {
         Identity(
             "common.test", names: names, by: middle, chain: [middle], key: key, digest: digest, from: from, to: to)
     }
 
-    static let good = leaf("DNS:dns.test,DNS:*.wild.test,IP:192.0.2.1,IP:2001:db8::1")
+    package static let good = leaf("DNS:dns.test,DNS:*.wild.test,IP:192.0.2.1,IP:2001:db8::1")
 }

@@ -1,37 +1,40 @@
-import Bytes
 import COpenSSL
-import Testing
-
-@testable import TLS
 
 /// The other end: OpenSSL's server over its own memory BIOs.
-final class Server {
-    struct Options {
-        var versions: ClosedRange<Int32> = TLS1_2_VERSION...TLS1_3_VERSION
-        var alpn: StaticString?
+package final class Server {
+    package struct Options {
+        package var versions: ClosedRange<Int32>
+        package var alpn: StaticString?
         /// SSL_VERIFY_ flags, to ask the client for a certificate.
-        var verify: Int32 = SSL_VERIFY_NONE
+        package var verify: Int32
         /// Plaintext in a record at most; with tickets made larger than that.
-        var fragment: Int?
+        package var fragment: Int?
+
+        package init(
+            versions: ClosedRange<Int32> = TLS1_2_VERSION...TLS1_3_VERSION, alpn: StaticString? = nil,
+            verify: Int32 = SSL_VERIFY_NONE, fragment: Int? = nil
+        ) {
+            (self.versions, self.alpn, self.verify, self.fragment) = (versions, alpn, verify, fragment)
+        }
     }
 
     private let context: OpaquePointer?
-    private(set) var ssl: OpaquePointer?
+    package private(set) var ssl: OpaquePointer?
     private let input = BIO_new(BIO_s_mem())
     private let output = BIO_new(BIO_s_mem())
-    private(set) var received: [UInt8] = []
+    package private(set) var received: [UInt8] = []
     /// The last error, as OpenSSL's reason.
-    private(set) var reason: Int32 = 0
-    private(set) var isClosed = false
+    package private(set) var reason: Int32 = 0
+    package private(set) var isClosed = false
 
-    convenience init(_ identity: Identity, _ options: Options = Options()) {
+    package convenience init(_ identity: Identity, _ options: Options = Options()) {
         let context = Server.context(identity, options)
         defer { SSL_CTX_free(context) }
         self.init(context: context, options)
     }
 
     /// One more connection to the same server, which then takes the tickets it gave before.
-    convenience init(like other: Server) { self.init(context: other.context, Options()) }
+    package convenience init(like other: Server) { self.init(context: other.context, Options()) }
 
     private init(context: OpaquePointer?, _ options: Options) {
         SSL_CTX_up_ref(context)
@@ -84,12 +87,12 @@ final class Server {
     }
 
     /// Takes bytes from the client and does what follows from them.
-    func feed(_ bytes: UnsafeRawBufferPointer) {
+    package func feed(_ bytes: UnsafeRawBufferPointer) {
         if !bytes.isEmpty { BIO_write(input, bytes.baseAddress, Int32(bytes.count)) }
         step()
     }
 
-    func step() {
+    package func step() {
         defer { ERR_clear_error() }
         ERR_clear_error()
         if SSL_is_init_finished(ssl) == 0, SSL_do_handshake(ssl) != 1 { return note() }
@@ -109,92 +112,24 @@ final class Server {
         if code != 0 { reason = ERR_GET_REASON(code) }
     }
 
-    func write(_ bytes: [UInt8]) {
+    package func write(_ bytes: [UInt8]) {
         if !bytes.isEmpty { SSL_write(ssl, bytes, Int32(bytes.count)) }
         ERR_clear_error()
     }
 
-    func close() {
+    package func close() {
         SSL_shutdown(ssl)
         ERR_clear_error()
     }
 
     /// What is to go to the client.
-    func take() -> [UInt8] {
+    package func take() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: BIO_ctrl_pending(output))
         if !bytes.isEmpty { BIO_read(output, &bytes, Int32(bytes.count)) }
         return bytes
     }
 
-    var serverName: String? {
+    package var serverName: String? {
         SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
-    }
-}
-
-/// A client and a server, and the stream between them.
-struct Pair: ~Copyable {
-    var client: ClientSession
-    let server: Server
-    var plain = Buffer()
-    /// To the server.
-    var cipher = Buffer()
-
-    static let rootTrust = trust(Identity.root.pem)
-
-    static func trust(_ pem: [UInt8]) -> Trust {
-        guard let trust = try? pem.withUnsafeBytes({ try Trust(pem: $0, path: "test") }) else {
-            preconditionFailure("a bundle that cannot be read")
-        }
-        return trust
-    }
-
-    init(
-        _ server: Server, name: String = "dns.test", trust: Trust = Pair.rootTrust, alpn: [String] = [],
-        resuming: Resumption? = nil
-    ) {
-        self.server = server
-        guard let name = Host(name) else { preconditionFailure("no host") }
-        client = ClientSession(trust: trust, name: name, alpn: alpn, resuming: resuming)
-        client.handshake(into: &cipher)
-        #expect(ERR_peek_error() == 0)
-    }
-
-    /// Hands bytes to the client, in pieces.
-    mutating func receive(_ bytes: some Collection<UInt8>, piece: Int = .max) {
-        let bytes = Array(bytes)
-        bytes.withUnsafeBytes { bytes in
-            var at = 0
-            while at < bytes.count {
-                let end = at + min(piece, bytes.count - at)
-                client.receive(UnsafeRawBufferPointer(rebasing: bytes[at..<end]), into: &plain, replies: &cipher)
-                #expect(ERR_peek_error() == 0)
-                at = end
-            }
-        }
-    }
-
-    mutating func toServer() {
-        server.feed(cipher.readable)
-        cipher.removeAll()
-    }
-
-    /// Until neither has more to say.
-    mutating func settle(piece: Int = .max) {
-        while true {
-            toServer()
-            let bytes = server.take()
-            if bytes.isEmpty { return }
-            receive(bytes, piece: piece)
-        }
-    }
-
-    mutating func send(_ text: String) {
-        Array(text.utf8).withUnsafeBytes { client.send($0, into: &cipher) }
-        #expect(ERR_peek_error() == 0)
-    }
-
-    mutating func takePlain() -> String {
-        defer { plain.removeAll() }
-        return String(decoding: plain.readable, as: UTF8.self)
     }
 }
