@@ -1,43 +1,67 @@
 import Bytes
 
 /// Writes questions.
-public enum QueryWriter {
+enum QueryWriter {
     /// What a server may send in one datagram: the size that crosses every path unfragmented.
-    public static let payloadSize: UInt16 = 1232
+    static let payloadSize: UInt16 = 1232
 
-    /// Appends a query with recursion desired.
+    /// Recursion desired, and "is it authentic?" (RFC 6840 section 5.7): the answer is kept for clients that want to know.
+    private static let flags: UInt16 = 0x0120
+    private static let checkingDisabledFlag: UInt16 = 0x0010
+    private static let dnssecOKFlag: UInt16 = 0x8000
+    /// RFC 7830.
+    private static let paddingOption: UInt16 = 12
+    /// RFC 8467 section 4.1: queries of one size say less about the names in them.
+    private static let paddedTo = 128
+
+    /// A query behind the two bytes of its length, which go on streams only.
     ///
     /// - Parameters:
-    ///   - edns: the datagram size to announce (RFC 6891), or nil to ask without EDNS.
-    ///   - capitals: one bit for each character in turn, round and round: set writes a letter in upper case. A server repeats
-    ///     the question as it came, so the letters are bits that a forger must guess too.
-    public static func write(
-        id: UInt16, name: DomainName, type: RecordType, into buffer: inout Buffer, edns: UInt16? = payloadSize,
-        capitals: UInt64 = 0
-    ) {
-        buffer.append(bigEndian: id)
-        buffer.append(bigEndian: 0x0100)
-        buffer.append(bigEndian: 1)
-        buffer.append(bigEndian: 0)
-        buffer.append(bigEndian: 0)
-        buffer.append(bigEndian: edns == nil ? 0 : 1)
-        var capitals = capitals
-        for label in name.bytes.split(separator: UInt8(ascii: ".")) {
-            buffer.append(UInt8(truncatingIfNeeded: label.count))
-            for byte in label {
+    ///   - edns: announces `payloadSize` (RFC 6891); without it, DNSSEC records cannot be asked for.
+    ///   - capitals: one bit for each byte of the name in turn, round and round: set writes a letter in upper case. A server
+    ///     repeats the question as it came, so the letters are bits that a forger must guess too.
+    ///   - padded: for TLS.
+    static func query(
+        id: UInt16, _ inquiry: Inquiry, edns: Bool, capitals: UInt64, padded: Bool = false
+    ) -> ContiguousArray<UInt8> {
+        let plain = Header.length + inquiry.name.count + 4
+        let padding = padded && edns ? paddedTo - (plain + 15) % paddedTo : 0
+        let length = plain + (edns ? 11 : 0) + (padding > 0 ? 4 + padding : 0)
+        return ContiguousArray(unsafeUninitializedCapacity: 2 + length) { room, count in
+            func append(_ byte: UInt8) {
+                room[count] = byte
+                count += 1
+            }
+            func append(_ word: UInt16) {
+                append(UInt8(truncatingIfNeeded: word >> 8))
+                append(UInt8(truncatingIfNeeded: word))
+            }
+            append(UInt16(truncatingIfNeeded: length))
+            append(id)
+            append(inquiry.checkingDisabled ? flags | checkingDisabledFlag : flags)
+            for word: UInt16 in [1, 0, 0] { append(word) }
+            append(edns ? UInt16(1) : 0)
+            var capitals = capitals
+            for byte in inquiry.name {
+                // Length bytes are below any letter.
                 let isLetter = byte &- UInt8(ascii: "a") < 26
-                buffer.append(isLetter && capitals & 1 == 1 ? byte & ~0x20 : byte)
+                append(isLetter && capitals & 1 == 1 ? byte & ~0x20 : byte)
                 capitals = capitals >> 1 | capitals << 63
             }
+            append(inquiry.type.rawValue)
+            append(inquiry.recordClass)
+            guard edns else { return }
+            append(UInt8(0))
+            append(RecordType.opt.rawValue)
+            append(payloadSize)
+            append(UInt16(0))
+            append(inquiry.isDNSSECOK ? dnssecOKFlag : 0)
+            guard padding > 0 else { return append(UInt16(0)) }
+            append(UInt16(truncatingIfNeeded: 4 + padding))
+            append(paddingOption)
+            append(UInt16(truncatingIfNeeded: padding))
+            for _ in 0..<padding { append(UInt8(0)) }
         }
-        buffer.append(UInt8(0))
-        buffer.append(bigEndian: type.rawValue)
-        buffer.append(bigEndian: Question.internet)
-        guard let edns else { return }
-        buffer.append(UInt8(0))
-        buffer.append(bigEndian: RecordType.opt.rawValue)
-        buffer.append(bigEndian: edns)
-        for _ in 0..<3 { buffer.append(bigEndian: 0) }
     }
 }
 

@@ -28,14 +28,25 @@ public struct Header: Equatable, Sendable {
     public var isTruncated: Bool { flags & 0x0200 != 0 }
     public var recursionDesired: Bool { flags & 0x0100 != 0 }
     public var recursionAvailable: Bool { flags & 0x0080 != 0 }
-    public var responseCode: ResponseCode { ResponseCode(rawValue: UInt8(truncatingIfNeeded: flags & 0xf)) }
+    public var isAuthenticated: Bool { flags & Header.authenticated != 0 }
+    /// The four bits of the header alone; `Message.responseCode` has those of EDNS too.
+    public var responseCode: ResponseCode { ResponseCode(rawValue: flags & 0xf) }
+
+    static let response: UInt16 = 0x8000
+    static let truncated: UInt16 = 0x0200
+    static let recursionDesired: UInt16 = 0x0100
+    static let recursionAvailable: UInt16 = 0x0080
+    /// RFC 4035 section 3.2.3.
+    static let authenticated: UInt16 = 0x0020
+    static let checkingDisabled: UInt16 = 0x0010
 }
 
-/// How a server says it went (RFC 1035 section 4.1.1), without the upper bits that EDNS adds.
+/// How a server says it went: four bits of the header (RFC 1035 section 4.1.1), below the eight that EDNS adds (RFC 6891
+/// section 6.1.3).
 public struct ResponseCode: RawRepresentable, Hashable, Sendable {
-    public let rawValue: UInt8
+    public let rawValue: UInt16
 
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     public static let noError = ResponseCode(rawValue: 0)
     public static let formatError = ResponseCode(rawValue: 1)
@@ -43,6 +54,7 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable {
     public static let noSuchName = ResponseCode(rawValue: 3)
     public static let notImplemented = ResponseCode(rawValue: 4)
     public static let refused = ResponseCode(rawValue: 5)
+    public static let badVersion = ResponseCode(rawValue: 16)
 }
 
 /// The type of a record or of a question.
@@ -52,10 +64,26 @@ public struct RecordType: RawRepresentable, Hashable, Sendable {
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     public static let a = RecordType(rawValue: 1)
+    public static let ns = RecordType(rawValue: 2)
     public static let cname = RecordType(rawValue: 5)
     public static let soa = RecordType(rawValue: 6)
+    public static let null = RecordType(rawValue: 10)
+    public static let ptr = RecordType(rawValue: 12)
+    public static let mx = RecordType(rawValue: 15)
+    public static let txt = RecordType(rawValue: 16)
     public static let aaaa = RecordType(rawValue: 28)
+    public static let srv = RecordType(rawValue: 33)
+    public static let dname = RecordType(rawValue: 39)
     public static let opt = RecordType(rawValue: 41)
+    public static let rrsig = RecordType(rawValue: 46)
+    public static let nsec = RecordType(rawValue: 47)
+    public static let nsec3 = RecordType(rawValue: 50)
+    public static let svcb = RecordType(rawValue: 64)
+    public static let https = RecordType(rawValue: 65)
+    public static let tsig = RecordType(rawValue: 250)
+    public static let ixfr = RecordType(rawValue: 251)
+    public static let axfr = RecordType(rawValue: 252)
+    public static let any = RecordType(rawValue: 255)
 }
 
 /// What a message asks.

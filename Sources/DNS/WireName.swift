@@ -83,6 +83,16 @@ public enum DNSFault: Error, Equatable, Sendable {
     case nameLength
     /// Record data that does not fit its type.
     case data
+    /// Sections that have no place in such a message, or more than one of what there may be one of.
+    case counts
+    /// Bytes after the last record.
+    case trailing
+    /// EDNS that is not as RFC 6891 has it.
+    case edns
+    /// A chain of aliases that is too long, or a ring.
+    case chain
+    /// More than a message can hold once it is written out.
+    case size
 }
 
 extension UnsafeRawBufferPointer {

@@ -68,7 +68,7 @@ public final class Gateway {
         hub = Hub(
             writer: try RecordWriter.open(RecordWriter.Settings(settings.records)), learned: learned,
             mark: Gateway.usableMark(settings.mark), systemResolvers: parseResolvConf(Gateway.text("/etc/resolv.conf")),
-            hostsFile: HostsFile(Gateway.text("/etc/hosts")), log: log, ownAddresses: addresses,
+            hostsFile: Hosts(Gateway.text("/etc/hosts")), log: log, ownAddresses: addresses,
             listeners: settings.listeners.map(\.address))
     }
 

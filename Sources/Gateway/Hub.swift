@@ -15,7 +15,7 @@ final class Hub: Sendable {
     /// SO_MARK of our own connections; nil without CAP_NET_ADMIN.
     let mark: UInt32?
     let systemResolvers: [Endpoint]
-    let hostsFile: HostsFile
+    let hostsFile: Hosts
     let log: Log
     private let ownAddresses: Set<IPAddress>
     private let listeners: [Endpoint]
@@ -30,7 +30,7 @@ final class Hub: Sendable {
     }
 
     init(
-        writer: RecordWriter, learned: LearnedRules, mark: UInt32?, systemResolvers: [Endpoint], hostsFile: HostsFile,
+        writer: RecordWriter, learned: LearnedRules, mark: UInt32?, systemResolvers: [Endpoint], hostsFile: Hosts,
         log: Log, ownAddresses: [IPAddress], listeners: [Endpoint]
     ) {
         self.writer = writer

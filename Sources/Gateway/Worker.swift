@@ -17,7 +17,7 @@ final class Worker {
     let recorder: Recorder
     let scratch = Scratch()
     let pool: OriginPool
-    private(set) var resolver: Resolver
+    let resolver: Resolver
     private(set) var snapshot: Snapshot
     /// By index of the snapshot's services.
     private(set) var serviceNumbers: [Int]
@@ -56,7 +56,7 @@ final class Worker {
         counters = Counters(services: hub.servicesNumbered)
         room = .allocate(byteCount: 64 * 1024, alignment: 64)
         pool = OriginPool(loop: loop, mark: hub.mark)
-        resolver = try Worker.resolver(loop, snapshot, hub)
+        resolver = try Resolver(loop: loop, settings: Worker.resolverSettings(snapshot, hub), mark: hub.mark)
         pool.connectTook = { [unowned self] in counters.addUpstreamConnect(microseconds: $0.count * 1000) }
         pool.counted = { [unowned self] in $0 > 0 ? counters.opened(.upstream) : counters.closed(.upstream) }
         resolver.wake = { [unowned self] in wake($0) }
@@ -65,11 +65,12 @@ final class Worker {
 
     deinit { room.deallocate() }
 
-    private static func resolver(_ loop: EventLoop, _ snapshot: Snapshot, _ hub: Hub) throws(Errno) -> Resolver {
+    private static func resolverSettings(_ snapshot: Snapshot, _ hub: Hub) -> ResolverSettings {
         let configured = snapshot.settings.dns.resolvers
-        return try Resolver(
-            loop: loop, servers: configured.isEmpty ? hub.systemResolvers : configured, hosts: hub.hostsFile,
-            limits: snapshot.settings.limits, mark: hub.mark)
+        let servers = configured.isEmpty ? hub.systemResolvers : configured
+        return ResolverSettings(
+            rules: ForwardingRules(servers: servers.map { ServerAddress($0) }), hosts: hub.hostsFile,
+            limits: snapshot.settings.limits)
     }
 
     // MARK: Listening
@@ -152,20 +153,12 @@ final class Worker {
 
     /// Takes a new snapshot: what begins from now on is judged by it, and what only flows is judged again.
     func adopt(_ fresh: Snapshot) {
-        let old = snapshot
         snapshot = fresh
         limits = fresh.settings.limits
         serviceNumbers = hub.numbers(of: fresh.policy.services)
         addressRules = Worker.addressRules(fresh.policy)
         counters.grow(services: hub.servicesNumbered)
-        if old.settings.dns != fresh.settings.dns || old.settings.limits != limits {
-            if let replacement = try? Worker.resolver(loop, fresh, hub) {
-                let retired = resolver
-                resolver = replacement
-                resolver.wake = { [unowned self] in wake($0) }
-                retired.close()
-            }
-        }
+        resolver.adopt(Worker.resolverSettings(fresh, hub))
         loop.forEachHandler { ($0 as? Session)?.judgeAgain(under: fresh) }
         // Spares would keep the old snapshot alive.
         spareExchanges.removeAll()

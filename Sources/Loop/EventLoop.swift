@@ -49,7 +49,10 @@ public final class EventLoop {
     // MARK: Handlers
 
     /// Gives a handler a slot, and registers its descriptor if it has one. The descriptor must stay open until `remove`.
-    public func add(_ handler: Handler, descriptor: Int32?) throws(Errno) {
+    ///
+    /// - Parameter edgeTriggered: false to be told for as long as something can be read, and never that it can be written:
+    ///   for datagrams, each of which is read by a call of its own, and each of which, sent, would be an edge.
+    public func add(_ handler: Handler, descriptor: Int32?, edgeTriggered: Bool = true) throws(Errno) {
         precondition(handler.token == .none, "a handler has one slot")
         let slot: Int
         if let last = vacant.popLast() {
@@ -60,7 +63,7 @@ public final class EventLoop {
         }
         let token = Token(slot: slot, generation: slots[slot].generation)
         if let descriptor {
-            do throws(Errno) { try epoll.add(descriptor, data: token.raw) } catch {
+            do throws(Errno) { try epoll.add(descriptor, data: token.raw, edgeTriggered: edgeTriggered) } catch {
                 vacant.append(slot)
                 throw error
             }

@@ -3,51 +3,49 @@ import DNS
 import Loop
 import OS
 
-/// The lookups of one loop: `ResolverCore` decides, this opens the sockets and keeps the time.
+/// The names of one loop: `ResolverCore` decides, this opens the sockets and keeps the time.
 ///
-/// Each try of each question has a socket of its own, on a port of the kernel's choice.
+/// It answers the gateway, which opens names (`known`, `lookup`), and the DNS server, whose clients ask for them
+/// (`hosts`, `find`, `ask`, `refresh`): from one store and by the same questions, so that both get the same answer.
 public final class Resolver: Handler {
-    private unowned(unsafe) let loop: EventLoop
+    unowned(unsafe) let loop: EventLoop
     private var core: ResolverCore
     private let mark: UInt32?
-    private var tries: [Slot: Try] = [:]
+    /// By the slot of their channel.
+    private var channels: ContiguousArray<ResolverChannel?> = []
     private var waiting: [DomainName: [Token]] = [:]
-    /// Answered, and not told yet to who waits.
-    private var finished: [DomainName] = []
+    /// Where reads go: the largest message, behind its length.
+    let room: UnsafeMutableRawBufferPointer
+
     /// Called for each token that waited for a name.
     public var wake: (Token) -> Void = { _ in }
+    /// Called for each question that a client's server asked, with the number that it gave.
+    public var answered: (UInt64, Outcome) -> Void = { _, _ in }
 
-    public init(loop: EventLoop, servers: [Endpoint], hosts: HostsFile, limits: Limits, mark: UInt32?) throws(Errno) {
+    public init(loop: EventLoop, settings: ResolverSettings, mark: UInt32?) throws(Errno) {
         self.loop = loop
         self.mark = mark
-        core = ResolverCore(servers: servers, limits: limits, hosts: hosts)
+        let pool = RandomPool()
+        core = ResolverCore(settings, random: { pool.next() })
+        room = .allocate(byteCount: 65_537, alignment: 64)
         super.init()
         try loop.add(self, descriptor: nil)
     }
 
-    /// What can be said of a name without asking anybody.
-    public func known(_ name: DomainName) -> Answer? { core.known(name, now: loop.now) }
+    deinit { room.deallocate() }
 
-    /// What is known of a name; if nothing is, `wake` follows for `token` when something is, and never before the return.
-    public func lookup(_ name: DomainName, for token: Token) -> ResolverCore.Lookup {
-        let lookup = core.lookup(name, now: loop.now)
-        if lookup == .pending {
-            waiting[name, default: []].append(token)
-            work()
-            // Where no socket could be opened it is over already. Who asked does not wait yet, and who waits for other
-            // names must not be woken in the middle of what this one does.
-            if !finished.isEmpty { loop.again(self) }
-        }
-        return lookup
+    /// Takes new settings. Kept answers stay if the servers do; whoever waits gets the answer of the new ones.
+    public func adopt(_ settings: ResolverSettings) {
+        core.adopt(settings, now: loop.now)
+        work()
     }
 
-    /// Ends its sockets: another resolver takes over. Whoever waits asks that one.
+    /// Ends its sockets. Nobody is told.
     public func close() {
-        for (_, asking) in tries { loop.remove(asking) }
-        tries.removeAll()
-        loop.remove(self)
-        for token in waiting.values.joined() { wake(token) }
+        for channel in channels { if let channel { loop.remove(channel) } }
+        channels.removeAll()
         waiting.removeAll()
+        loop.remove(self)
     }
 
     public override func expired() {
@@ -57,116 +55,138 @@ public final class Resolver: Handler {
 
     public override func resumed() { tell() }
 
-    fileprivate func received(_ asking: Try, _ bytes: UnsafeRawBufferPointer) {
-        if asking.isStream {
-            core.receivedTCP(bytes, slot: asking.slot, now: loop.now)
-        } else {
-            core.received(bytes, from: asking.server, slot: asking.slot, now: loop.now)
-        }
+    /// Questions under way.
+    public var inflight: Int { core.inflight }
+    public var cachedAnswers: Int { core.cachedAnswers }
+    public var cachedBytes: Int { core.cachedBytes }
+}
+
+// MARK: - For the gateway
+
+extension Resolver {
+    /// What can be said of a name without asking anybody.
+    public func known(_ name: DomainName) -> Answer? { core.known(name, now: loop.now) }
+
+    /// What is known of a name; if nothing is, `wake` follows for `token` when something is, and never before the return.
+    public func lookup(_ name: DomainName, for token: Token) -> ResolverCore.Lookup {
+        let lookup = core.lookup(name, now: loop.now)
+        if lookup == .pending { waiting[name, default: []].append(token) }
+        work()
+        return lookup
+    }
+}
+
+// MARK: - For the DNS server
+
+extension Resolver {
+    /// What is kept for a question. Allocates nothing.
+    public func find(_ key: QuestionKey) -> AnswerStore.Hit? { core.find(key, now: loop.now) }
+
+    /// The answer that the hosts have, which goes before any other.
+    public func hosts(_ key: QuestionKey) -> StoredAnswer? { core.hosts(key) }
+
+    /// Asks servers: the one that the key names, or those of the name's zone. Unless it fails at once, `answered` follows
+    /// with `number`, exactly once and never before the return. The answer is in the store by then, if it may be.
+    ///
+    /// - Parameters:
+    ///   - until: when to be told `.late` if nothing came, because a stale answer is at hand
+    ///     (`ResolverCore.stalePatience`).
+    ///   - client: who asks, so that nobody has more than its share of what may be under way.
+    public func ask(
+        _ key: QuestionKey, number: UInt64, until: Ticks = .never, client: IPAddress? = nil
+    ) -> ForwarderCore.Start {
+        let start = core.ask(key, number: number, until: until, client: client, now: loop.now)
+        work()
+        return start
+    }
+
+    /// Asks for what is kept and in use and soon past its time (`wantsPrefetch`), or past it; nobody waits.
+    public func refresh(_ key: QuestionKey) {
+        core.refresh(key, now: loop.now)
+        work()
+    }
+
+    /// Whether a server for the name has answered lately or was not asked; if not, what is stale may be given at once.
+    public func expectsAnswer(to key: QuestionKey) -> Bool { core.expectsAnswer(to: key) }
+
+    /// Whether a zone of the configuration has the name, and so goes before the resolver that a client meant.
+    public func hasZone(for key: QuestionKey) -> Bool { core.hasZone(for: key) }
+}
+
+// MARK: - Events
+
+extension Resolver {
+    func received(_ channel: ResolverChannel, _ bytes: UnsafeRawBufferPointer) {
+        core.received(bytes, on: channel.channel, now: loop.now)
         act()
     }
 
-    fileprivate func failed(_ asking: Try) {
-        core.failed(asking.slot, now: loop.now)
+    func failed(_ channel: ResolverChannel, because reason: String? = nil) {
+        core.failed(channel.channel, because: reason, now: loop.now)
         act()
     }
+
+    /// In the middle of `work`, which goes on with what follows from it.
+    func sendFailed(_ channel: ResolverChannel) { core.failed(channel.channel, now: loop.now) }
 
     private func act() {
-        work()
+        carryOut()
         tell()
     }
 
+    /// Who asked does not wait yet, and who waits for other names must not be called in the middle of what this one does:
+    /// where something is over already, it is told later.
+    private func work() {
+        carryOut()
+        if core.hasFinished { loop.again(self) }
+    }
+
     private func tell() {
-        while let name = finished.popLast() {
+        while let over = core.takeFinished() {
+            for case .client(let number) in over.askers { answered(number, over.outcome) }
+        }
+        while let name = core.takeFinishedLookup() {
             for token in waiting.removeValue(forKey: name) ?? [] { wake(token) }
         }
     }
 
     /// Carries out what the core wants until it wants nothing more.
-    private func work() {
+    private func carryOut() {
         while let action = core.nextAction() {
             switch action {
-            case .sendUDP(let server, let slot, let bytes): ask(server, slot, bytes, .datagram)
-            case .sendTCP(let server, let slot, let bytes): ask(server, slot, bytes, .stream)
-            case .close(let slot):
-                if let asking = tries.removeValue(forKey: slot) { loop.remove(asking) }
+            case .open(let channel, let kind, let server): open(channel, kind, server)
+            case .send(let channel, let message): self[channel]?.send(message)
+            case .close(let channel):
+                guard let closing = self[channel] else { continue }
+                channels[channel.slot] = nil
+                loop.remove(closing)
             }
         }
         loop.setDeadline(self, core.deadline)
-        while let (name, _) = core.takeFinished() { finished.append(name) }
     }
 
-    private func ask(_ server: Endpoint, _ slot: Slot, _ bytes: ContiguousArray<UInt8>, _ kind: Socket.Kind) {
-        do throws(Errno) {
-            let socket = try Socket(kind, for: server.address)
-            if let mark { try socket.setMark(mark) }
-            _ = try socket.connect(server)
-            let number = socket.number
-            let asking = Try(
-                socket, server: server, slot: slot, question: bytes, isStream: kind == .stream, resolver: self)
-            try loop.add(asking, descriptor: number)
-            tries[slot] = asking
-        } catch {
-            core.failed(slot, now: loop.now)
+    private subscript(channel: Channel) -> ResolverChannel? {
+        guard channel.slot < channels.count, let found = channels[channel.slot], found.channel == channel else {
+            return nil
         }
-    }
-}
-
-/// One question to one server on one socket.
-private final class Try: Handler {
-    let server: Endpoint
-    let slot: Slot
-    let isStream: Bool
-    private var transport: Transport
-    private var question: ContiguousArray<UInt8>?
-    private unowned(unsafe) let resolver: Resolver
-
-    /// In one go: whoever floods the port does not keep the loop from others.
-    private static let readsMost = 64
-
-    init(
-        _ socket: consuming Socket, server: Endpoint, slot: Slot, question: ContiguousArray<UInt8>, isStream: Bool,
-        resolver: Resolver
-    ) {
-        transport = Transport(socket, connected: false)
-        self.server = server
-        self.slot = slot
-        self.question = question
-        self.isStream = isStream
-        self.resolver = resolver
+        return found
     }
 
-    override func ready(_ events: Readiness) {
-        transport.note(events)
+    private func open(_ channel: Channel, _ kind: ForwarderCore.Kind, _ server: ServerAddress) {
+        while channels.count <= channel.slot { channels.append(nil) }
         do throws(Errno) {
-            if let error = transport.socket.takeError() { throw error }
-            if transport.isWritable, let question {
-                self.question = nil
-                // Typed errors do not pass through the array's closure.
-                let failure: Errno? = question.withUnsafeBytes { bytes in
-                    do throws(Errno) { try transport.write(bytes) } catch { return error }
-                    return nil
-                }
-                if let failure { throw failure }
-            }
-            _ = try transport.flush()
-            // The largest message there is; a resolver asks rarely.
-            let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_537, alignment: 1)
-            defer { room.deallocate() }
-            for _ in 0..<Try.readsMost where transport.readable && token != .none {
-                switch try transport.read(into: room) {
-                case .moved(let count):
-                    resolver.received(self, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
-                case .wouldBlock: return
-                // A datagram may be empty.
-                case .ended where !isStream: break
-                case .ended: return resolver.failed(self)
-                }
-                // A short read has emptied a stream, but it is any datagram: the next may be the answer.
-                if !isStream { transport.note(.readable) }
+            switch kind {
+            case .datagram:
+                let opened = try DatagramChannel(channel, to: server.endpoint, resolver: self, mark: mark)
+                try opened.open(on: loop)
+                channels[channel.slot] = opened
+            case .stream:
+                let opened = try StreamChannel(channel, to: server.endpoint, resolver: self, mark: mark)
+                try opened.open(on: loop)
+                channels[channel.slot] = opened
             }
         } catch {
-            if token != .none { resolver.failed(self) }
+            core.failed(channel, now: loop.now)
         }
     }
 }

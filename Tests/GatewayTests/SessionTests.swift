@@ -56,7 +56,7 @@ private final class Bench {
         ).get()
         let hub = Hub(
             writer: try RecordWriter.open(RecordWriter.Settings(settings.records)), learned: learned, mark: nil,
-            systemResolvers: [], hostsFile: HostsFile(), log: Log(settings.log), ownAddresses: [],
+            systemResolvers: [], hostsFile: Hosts(), log: Log(settings.log), ownAddresses: [],
             listeners: [proxy])
         worker = try Worker.make(hub: hub, snapshot: snapshot)
     }

@@ -1,0 +1,318 @@
+import Bytes
+
+/// How a question is put to one server after another, until one answers.
+extension ForwarderCore {
+    /// Puts a question to the best server that it was not put to in this round.
+    mutating func askNextServer(_ place: Int, now: Ticks) {
+        guard var asking = askings[place] else { return }
+        guard asking.attemptsMade < ForwarderCore.attemptsMost else {
+            askings[place]?.retryAt = .never
+            return
+        }
+        if asking.hasAskedAll { asking.beginRound() }
+        let unasked = asking.servers.indices.filter { !asking.hasAsked($0) }
+        guard let choice = unasked.first(where: { isWell(asking.servers[$0]) }) ?? unasked.first else { return }
+        asking.asked |= 1 << UInt64(choice)
+        askings[place] = asking
+        let number = asking.servers[choice]
+        let way = Way(
+            overStream: asking.rounds == 0 && servers[number].map { $0.streamUntil > now } ?? false,
+            edns: servers[number].map { $0.plainUntil <= now } ?? true,
+            // Letters in random case only in the first round: a server that does not repeat them is still understood.
+            mixed: asking.rounds == 0)
+        put(place, to: number, way, now: now)
+        if !asking.isProbe { probeOthers(than: number, of: asking, now: now) }
+    }
+
+    private func isWell(_ server: Int) -> Bool { servers[server]?.health.isWell == true }
+
+    /// Servers that were silent get a copy of the question when their time has come: whoever waits for the question is
+    /// not delayed by what is wrong with them.
+    private mutating func probeOthers(than chosen: Int, of asking: Asking, now: Ticks) {
+        for number in asking.servers where number != chosen && !isWell(number) {
+            if servers[number]?.health.takesProbe(now: now) == true { probe(number, with: asking.inquiry, now: now) }
+        }
+    }
+
+    /// Sends a question to a server.
+    private mutating func put(_ place: Int, to server: Int, _ way: Way, now: Ticks) {
+        guard let inquiry = askings[place]?.inquiry, let address = servers[server]?.address else { return }
+        askings[place]?.attemptsMade += 1
+        var way = way
+        if address.tlsName != nil { way.overStream = true }
+        let bits = random()
+        guard let line = line(to: server, overStream: way.overStream, bits: bits >> 16, now: now) else {
+            return giveUp(place, .tooMany, now: now)
+        }
+        var id = UInt16(truncatingIfNeeded: bits)
+        while owners[ForwarderCore.key(line, id)] != nil { id &+= 1 }
+        let query = QueryWriter.query(
+            id: id, inquiry, edns: way.edns, capitals: way.mixed ? random() : 0, padded: address.tlsName != nil)
+        owners[ForwarderCore.key(line, id)] = place
+        lines[line].outstanding += 1
+        lines[line].uses += 1
+        lines[line].lastUsed = now
+        askings[place]?.attempts.append(
+            Attempt(server: server, line: line, id: id, way: way, began: now, query: query))
+        askings[place]?.retryAt = now + way.patience
+        actions.append(.send(channel(of: line), query))
+    }
+
+    /// Asks the same server in another way.
+    private mutating func askAgain(_ place: Int, _ attempt: Attempt, _ way: Way, _ reason: String, now: Ticks) {
+        remove(attempt, from: place, now: now)
+        if let made = askings[place]?.attemptsMade, made < ForwarderCore.attemptsMost {
+            put(place, to: attempt.server, way, now: now)
+        } else {
+            giveUp(place, Failure(.unusable, reason), now: now)
+        }
+    }
+
+    /// A try has failed and is gone: the next server is asked at once; when none is left the question has failed.
+    private mutating func giveUp(_ place: Int, _ failure: Failure, now: Ticks) {
+        askings[place]?.failure = failure
+        guard let asking = askings[place] else { return }
+        if asking.rounds == 0, !asking.hasAskedAll, asking.attemptsMade < ForwarderCore.attemptsMost {
+            askNextServer(place, now: now)
+        } else if asking.attempts.isEmpty {
+            settle(place, .failed(failure), now: now)
+        }
+    }
+
+    private mutating func remove(_ attempt: Attempt, from place: Int, now: Ticks) {
+        askings[place]?.attempts.removeAll { $0.line == attempt.line && $0.id == attempt.id }
+        release(attempt, now: now)
+    }
+
+    /// The id of a try is free again.
+    mutating func release(_ attempt: Attempt, now: Ticks) {
+        owners[ForwarderCore.key(attempt.line, attempt.id)] = nil
+        lines[attempt.line].outstanding -= 1
+        lines[attempt.line].lastUsed = now
+        if lines[attempt.line].isRetired, lines[attempt.line].outstanding == 0 { close(attempt.line) }
+    }
+
+    /// Counts the servers of a question that have let its tries wait too long.
+    mutating func noteSilence(_ place: Int, now: Ticks) {
+        guard let asking = askings[place] else { return }
+        for (index, attempt) in asking.attempts.enumerated() {
+            guard !attempt.isOverdue, attempt.began + attempt.way.patience <= now else { continue }
+            askings[place]?.attempts[index].isOverdue = true
+            servers[attempt.server]?.health.failed(began: attempt.began, now: now)
+            // A stream on which nothing came may be one that the other side has forgotten.
+            if lines[attempt.line].isStream, lines[attempt.line].lastHeard < attempt.began { retire(attempt.line) }
+        }
+    }
+}
+
+// MARK: - What comes
+
+extension ForwarderCore {
+    /// A datagram came, or bytes of a stream, cut anywhere.
+    public mutating func received(_ bytes: UnsafeRawBufferPointer, on channel: Channel, now: Ticks) {
+        guard let line = line(of: channel) else { return }
+        lines[line].lastHeard = now
+        if lines[line].isStream {
+            receivedStream(bytes, on: line, now: now)
+        } else {
+            message(bytes, on: line, now: now)
+        }
+    }
+
+    private mutating func receivedStream(_ bytes: UnsafeRawBufferPointer, on line: Int, now: Ticks) {
+        let channel = channel(of: line)
+        var input = ContiguousArray<UInt8>()
+        swap(&input, &lines[line].input)
+        input.append(contentsOf: bytes)
+        var at = 0
+        input.withUnsafeBytes { input in
+            while let length = input.uint16(at: at), at + 2 + Int(length) <= input.count {
+                let whole = UnsafeRawBufferPointer(rebasing: input[(at + 2)..<(at + 2 + Int(length))])
+                at += 2 + Int(length)
+                message(whole, on: line, now: now)
+                guard self.line(of: channel) != nil else { return }
+            }
+        }
+        guard self.line(of: channel) != nil else { return }
+        input.removeFirst(at)
+        lines[line].input = input
+    }
+
+    private mutating func message(_ bytes: UnsafeRawBufferPointer, on line: Int, now: Ticks) {
+        guard let id = bytes.uint16(at: 0), let place = owners[ForwarderCore.key(line, id)],
+            let attempt = askings[place]?.attempts.first(where: { $0.line == line && $0.id == id })
+        else { return noteStray(on: line, now: now) }
+        judge(bytes, place, attempt, now: now)
+    }
+
+    private mutating func judge(_ bytes: UnsafeRawBufferPointer, _ place: Int, _ attempt: Attempt, now: Ticks) {
+        let isDNSSECOK = askings[place]?.inquiry.isDNSSECOK ?? false
+        let reply = attempt.query.withUnsafeBytes {
+            Reply(bytes, to: UnsafeRawBufferPointer(rebasing: $0.dropFirst(2)), isDNSSECOK: isDNSSECOK)
+        }
+        let isStream = lines[attempt.line].isStream
+        if case .stray = reply.meaning {
+            guard isStream else { return noteStray(on: attempt.line, now: now) }
+            remove(attempt, from: place, now: now)
+            return giveUp(place, Failure(.unusable, "the server answered another question"), now: now)
+        }
+        lines[attempt.line].messages += 1
+        servers[attempt.server]?.health.answered()
+        var way = attempt.way
+        if !reply.keepsLetters {
+            guard isStream else {
+                way.overStream = true
+                return askAgain(place, attempt, way, "the server answered with other letters", now: now)
+            }
+            // No forger writes on a stream: it is the server's way.
+            if way.mixed { servers[attempt.server]?.streamUntil = now + ForwarderCore.weaknessTime }
+        }
+        switch reply.meaning {
+        case .stray: break
+        case .truncated where isStream:
+            remove(attempt, from: place, now: now)
+            giveUp(place, Failure(.unusable, "the server truncated its answer on a stream"), now: now)
+        case .truncated:
+            way.overStream = true
+            askAgain(place, attempt, way, "the server truncates every answer", now: now)
+        case .plainOnly:
+            way.edns = false
+            askAgain(place, attempt, way, "the server cannot read the question", now: now)
+        case .refused(let reason):
+            remove(attempt, from: place, now: now)
+            giveUp(place, Failure(.unusable, reason), now: now)
+        case .answer(let answer):
+            guard let server = servers[attempt.server] else { return }
+            if !way.edns, server.plainUntil <= now {
+                servers[attempt.server]?.plainUntil = now + ForwarderCore.weaknessTime
+            }
+            settle(place, .answer(answer, from: server.address.endpoint), now: now)
+        }
+    }
+
+    /// Something came that answers nothing. Where something waits, it may be a forger who found the port and tries ids: after
+    /// some, what waits is asked where nobody can forge, and the port is given up.
+    private mutating func noteStray(on line: Int, now: Ticks) {
+        guard lines[line].outstanding > 0 || lines[line].isStream else { return }
+        lines[line].strays += 1
+        if lines[line].isStream {
+            guard lines[line].strays > Line.streamStraysMost else { return }
+            return failed(channel(of: line), because: "the server answers what was not asked", now: now)
+        }
+        guard lines[line].strays > Line.straysMost else { return }
+        retire(line)
+        for (place, attempt) in waiting(on: line) {
+            var way = attempt.way
+            way.overStream = true
+            askAgain(place, attempt, way, "forged answers", now: now)
+        }
+    }
+
+    /// A channel could not be opened, was refused, or has ended.
+    ///
+    /// - Parameter reason: what is known beyond that, for people.
+    public mutating func failed(_ channel: Channel, because reason: String? = nil, now: Ticks) {
+        guard let line = line(of: channel), let address = servers[lines[line].server]?.address else { return }
+        let victims = waiting(on: line)
+        // A server may end a stream that it has answered on; what it has not answered yet is asked on a fresh one (RFC 7766
+        // section 6.2.4).
+        let hasServed = lines[line].isStream && lines[line].messages > 0 && reason == nil
+        if !hasServed, let began = victims.map(\.1.began).max() {
+            servers[lines[line].server]?.health.failed(began: began, now: now)
+        }
+        retire(line)
+        if victims.isEmpty { close(line) }
+        let failure = Failure(.unreachable, reason ?? "no connection to \(address)")
+        for (place, attempt) in victims {
+            if hasServed {
+                askAgain(place, attempt, attempt.way, failure.reason, now: now)
+            } else {
+                remove(attempt, from: place, now: now)
+                giveUp(place, failure, now: now)
+            }
+        }
+    }
+
+    /// The tries that wait on a line. Looks at every question: lines fail rarely.
+    private func waiting(on line: Int) -> [(Int, Attempt)] {
+        askings.indices.flatMap { place in
+            (askings[place]?.attempts ?? []).filter { $0.line == line }.map { (place, $0) }
+        }
+    }
+}
+
+// MARK: - Lines
+
+extension ForwarderCore {
+    static func key(_ line: Int, _ id: UInt16) -> UInt64 { UInt64(line) << 16 | UInt64(id) }
+
+    func channel(of line: Int) -> Channel { Channel(slot: line, generation: lines[line].generation) }
+
+    private func line(of channel: Channel) -> Int? {
+        guard lines.indices.contains(channel.slot), lines[channel.slot].isOpen,
+            lines[channel.slot].generation == channel.generation
+        else { return nil }
+        return channel.slot
+    }
+
+    /// A line to a server, one of many at random for datagrams.
+    private mutating func line(to number: Int, overStream: Bool, bits: UInt64, now: Ticks) -> Int? {
+        let place = Int(bits % UInt64(Server.places))
+        if let line = overStream ? servers[number]?.stream : servers[number]?.datagrams[place] {
+            if lines[line].takesQuestions { return line }
+            retire(line)
+            if lines[line].outstanding == 0 { close(line) }
+        }
+        guard let address = servers[number]?.address, let line = vacantLine() else { return nil }
+        lines[line].begin(server: number, place: place, isStream: overStream, now: now)
+        lines[line].usesMost = Line.usesMost.lowerBound + Int(bits >> 32) % Line.usesMost.count
+        if overStream {
+            servers[number]?.stream = line
+        } else {
+            servers[number]?.datagrams[place] = line
+        }
+        actions.append(.open(channel(of: line), overStream ? .stream : .datagram, address))
+        return line
+    }
+
+    private mutating func vacantLine() -> Int? {
+        if vacantLines.isEmpty, lines.count >= ForwarderCore.linesMost {
+            // Clients may name ever new servers (`original`).
+            guard let idle = lines.firstIndex(where: { $0.isOpen && $0.outstanding == 0 }) else { return nil }
+            close(idle)
+        }
+        if let vacant = vacantLines.popLast() { return vacant }
+        lines.append(Line())
+        return lines.count - 1
+    }
+
+    /// New questions take another line.
+    private mutating func retire(_ line: Int) {
+        guard lines[line].isOpen, !lines[line].isRetired else { return }
+        lines[line].isRetired = true
+        let number = lines[line].server
+        if servers[number]?.stream == line { servers[number]?.stream = nil }
+        let place = lines[line].place
+        if !lines[line].isStream, servers[number]?.datagrams[place] == line { servers[number]?.datagrams[place] = nil }
+    }
+
+    private mutating func close(_ line: Int) {
+        guard lines[line].isOpen else { return }
+        precondition(lines[line].outstanding == 0, "a socket is closed under its questions")
+        retire(line)
+        actions.append(.close(channel(of: line)))
+        lines[line].end()
+        vacantLines.append(line)
+    }
+
+    mutating func closeIdleLines(now: Ticks) {
+        for line in lines.indices where lines[line].isOpen && lines[line].outstanding == 0 {
+            if lines[line].lastUsed + Line.idleMost <= now { close(line) }
+        }
+    }
+
+    /// Of a server that no question holds.
+    mutating func closeLines(of number: Int) {
+        for line in lines.indices where lines[line].isOpen && lines[line].server == number { close(line) }
+    }
+}

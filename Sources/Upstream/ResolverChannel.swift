@@ -1,0 +1,126 @@
+import Bytes
+import DNS
+import Loop
+import OS
+
+/// A socket to a server that the resolver asks.
+class ResolverChannel: Handler {
+    let channel: Channel
+    fileprivate unowned(unsafe) let resolver: Resolver
+
+    fileprivate init(_ channel: Channel, _ resolver: Resolver) {
+        self.channel = channel
+        self.resolver = resolver
+    }
+
+    /// - Parameter message: behind the two bytes of its length.
+    func send(_ message: ContiguousArray<UInt8>) {}
+
+    fileprivate static func socket(_ kind: Socket.Kind, to server: Endpoint, mark: UInt32?) throws(Errno) -> Socket {
+        let socket = try Socket(kind, for: server.address)
+        if let mark { try socket.setMark(mark) }
+        return socket
+    }
+}
+
+/// Questions and answers in datagrams, from a port of the kernel's choice.
+final class DatagramChannel: ResolverChannel {
+    private let socket: Socket
+
+    init(_ channel: Channel, to server: Endpoint, resolver: Resolver, mark: UInt32?) throws(Errno) {
+        socket = try ResolverChannel.socket(.datagram, to: server, mark: mark)
+        super.init(channel, resolver)
+        // From here on the kernel drops what comes from elsewhere.
+        _ = try socket.connect(server)
+    }
+
+    func open(on loop: EventLoop) throws(Errno) {
+        try loop.add(self, descriptor: socket.number, edgeTriggered: false)
+    }
+
+    override func send(_ message: ContiguousArray<UInt8>) {
+        // Typed errors do not pass through the array's closure. A datagram for which there is no room is a lost one.
+        let failed = message.withUnsafeBytes { bytes in
+            (try? socket.send(UnsafeRawBufferPointer(rebasing: bytes.dropFirst(2)))) == nil
+        }
+        if failed { resolver.sendFailed(self) }
+    }
+
+    override func ready(_ events: Readiness) {
+        do throws(Errno) {
+            // One at a time: the loop says at once if there are more.
+            switch try socket.receive(into: resolver.room) {
+            case .moved(let count): resolver.received(self, UnsafeRawBufferPointer(rebasing: resolver.room[..<count]))
+            case .wouldBlock, .ended: break
+            }
+        } catch {
+            resolver.failed(self)
+        }
+    }
+}
+
+/// Questions and answers in one connection, each behind its length, answered in any order (RFC 7766).
+final class StreamChannel: ResolverChannel {
+    private var transport: Transport
+    /// Written and not handed to the kernel: the questions of a turn leave in one call.
+    private var outbox = Buffer()
+
+    /// In one go: whoever sends without end does not keep the loop from others.
+    private static let readsMost = 16
+
+    init(_ channel: Channel, to server: Endpoint, resolver: Resolver, mark: UInt32?) throws(Errno) {
+        let socket = try ResolverChannel.socket(.stream, to: server, mark: mark)
+        try socket.setNoDelay()
+        let stands = try socket.connect(server)
+        transport = Transport(socket, connected: stands)
+        super.init(channel, resolver)
+    }
+
+    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: transport.socket.number) }
+
+    override func send(_ message: ContiguousArray<UInt8>) {
+        message.withUnsafeBytes { outbox.append($0) }
+        resolver.loop.again(self)
+    }
+
+    override func ready(_ events: Readiness) {
+        transport.note(events)
+        if let error = transport.socket.takeError() { return fail(error) }
+        step()
+    }
+
+    /// The end of the turn in which something was sent, or more can be read.
+    override func resumed() { step() }
+
+    private func step() {
+        do throws(Errno) {
+            try flush()
+            try read()
+        } catch {
+            if token != .none { fail(error) }
+        }
+    }
+
+    private func fail(_ error: Errno) { resolver.failed(self) }
+
+    private func flush() throws(Errno) {
+        if !outbox.isEmpty {
+            try transport.write(outbox.readable)
+            outbox.removeAll()
+        }
+        _ = try transport.flush()
+    }
+
+    private func read() throws(Errno) {
+        for _ in 0..<StreamChannel.readsMost where transport.readable {
+            switch try transport.read(into: resolver.room) {
+            case .moved(let count): resolver.received(self, UnsafeRawBufferPointer(rebasing: resolver.room[..<count]))
+            case .wouldBlock: return
+            case .ended: return resolver.failed(self)
+            }
+            // What came may have been the reason to close.
+            if token == .none { return }
+        }
+        if transport.readable { resolver.loop.again(self) }
+    }
+}
