@@ -138,7 +138,10 @@ extension DNSSettings {
                 "internal", .list(.domain), default: [], "Suffixes whose names may have private addresses."),
             blockAnswer: fields.optional(
                 "block_answer", .blockAnswer, default: .nxdomain,
-                "What a denied question is answered: nxdomain, refused or an address."))
+                "What a denied question is answered: nxdomain, refused or an address."),
+            trustedZones: fields.optional(
+                "trusted_zones", .list(.domain),
+                "Zones whose names are never scored as a tunnel, such as block lists; absent: the built-in ones."))
     }
 
     fileprivate enum Resolver: Equatable {

@@ -19,7 +19,7 @@ struct LimitField {
         self.about = about
     }
 
-    static var all: [LimitField] { heads + waits + inspection + tables }
+    static var all: [LimitField] { heads + waits + inspection + tables + names }
 
     private static func kib(_ range: ClosedRange<Int>) -> ClosedRange<Int> {
         range.lowerBound << 10...range.upperBound << 10
@@ -112,6 +112,23 @@ struct LimitField {
             .init(
                 "resolver_cache", .count(\.resolverCache, 0...10_000_000),
                 "Names kept by a worker's resolver cache."),
+        ]
+    }
+
+    private static var names: [LimitField] {
+        [
+            .init(
+                "dns_tunnel_score", .count(\.dnsTunnelScore, 100...100_000),
+                "Points of one client's new names below one registered domain; more is dns_tunnel."),
+            .init(
+                "dns_tunnel_window", .time(\.dnsTunnelWindow, ms(10_000...day)),
+                "In which as many points run out; a tunnel is told once in it."),
+            .init(
+                "dns_tunnel_answers", .size(\.dnsTunnelAnswers, kib(4...65_536)),
+                "Answers of types such as TXT in the same time; more is dns_tunnel."),
+            .init(
+                "dns_tunnel_pairs", .count(\.dnsTunnelPairs, 64...10_000_000),
+                "Pairs of a client and a registered domain that are watched."),
         ]
     }
 }

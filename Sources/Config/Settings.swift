@@ -143,6 +143,8 @@ public struct DNSSettings: Sendable, Equatable {
     /// Suffixes whose names may have private addresses.
     public var internalSuffixes: [DomainName] = []
     public var blockAnswer = BlockAnswer.nxdomain
+    /// Zones whose names are not scored as a tunnel; nil: the built-in ones.
+    public var trustedZones: [DomainName]?
 }
 
 public struct TLSSettings: Sendable, Equatable {
