@@ -60,6 +60,15 @@ public struct Limits: Sendable, Equatable {
     public var dnsMemory = 262_144
     /// Questions per worker that wait for a resolver.
     public var dnsInflight = 4096
+    /// Points that the names of one client below one registered domain may reach; from there on it is `dns_tunnel`. Real
+    /// tunnels have them after 3 to 5 names of full length, and the names of an hour of 10 000 hosts came to 3 400 at most.
+    public var dnsTunnelScore = 8_000
+    /// In which as many points run out again.
+    public var dnsTunnelWindow = Milliseconds.minutes(10)
+    /// Answers of types that carry data, of one registered domain to one client in the same time.
+    public var dnsTunnelAnswers = 1024 * 1024
+    /// Pairs of a client and a registered domain watched at a time; about 136 bytes each.
+    public var dnsTunnelPairs = 65_536
 
     public init() {}
 }

@@ -44,6 +44,9 @@ extension DNSSettings {
         aggregate = fields.optional(
             "aggregate", .time(.zero...Milliseconds.minutes(60)), default: aggregate,
             "Allowed questions of one pod that are alike share one record within this time; 0s: each has its own.")
+        trustedZones = fields.optional(
+            "trusted_zones", .list(.domain),
+            "Zones whose names are never scored as a tunnel, such as block lists; absent: the built-in ones.")
     }
 }
 

@@ -127,6 +127,17 @@ struct LimitField {
             .init(
                 "dns_inflight", .count(\.dnsInflight, 1...60_000),
                 "Questions per worker that wait for a resolver; equal ones count once."),
+                "dns_tunnel_score", .count(\.dnsTunnelScore, 100...100_000),
+                "Points of one client's new names below one registered domain; more is dns_tunnel."),
+            .init(
+                "dns_tunnel_window", .time(\.dnsTunnelWindow, ms(10_000...day)),
+                "In which as many points run out; a tunnel is told once in it."),
+            .init(
+                "dns_tunnel_answers", .size(\.dnsTunnelAnswers, kib(4...65_536)),
+                "Answers of types such as TXT in the same time; more is dns_tunnel."),
+            .init(
+                "dns_tunnel_pairs", .count(\.dnsTunnelPairs, 64...10_000_000),
+                "Pairs of a client and a registered domain that are watched."),
         ]
     }
 }

@@ -183,6 +183,8 @@ public struct DNSSettings: Sendable, Equatable {
     public var aggregate = Milliseconds.zero
     /// Path of a Public Suffix List; nil: the one that comes with the gateway.
     public var publicSuffixes: String?
+    /// Zones whose names are not scored as a tunnel; nil: the built-in ones.
+    public var trustedZones: [DomainName]?
 }
 
 public struct TLSSettings: Sendable, Equatable {
