@@ -5,7 +5,7 @@ extension ForwarderCore {
     /// Puts a question to the best server that it was not put to in this round.
     mutating func askNextServer(_ place: Int, now: Ticks) {
         guard var asking = askings[place] else { return }
-        guard asking.attemptsMade < ForwarderCore.attemptsMost else {
+        guard asking.attemptsMade < (asking.isProbe ? 1 : ForwarderCore.attemptsMost) else {
             askings[place]?.retryAt = .never
             return
         }
@@ -21,7 +21,8 @@ extension ForwarderCore {
             // Letters in random case only in the first round: a server that does not repeat them is still understood.
             mixed: asking.rounds == 0)
         put(place, to: number, way, now: now)
-        if !asking.isProbe { probeOthers(than: number, of: asking, now: now) }
+        // Not by a question that a server was silent to already.
+        if !asking.isProbe, asking.attemptsMade == 0 { probeOthers(than: number, of: asking, now: now) }
     }
 
     private func isWell(_ server: Int) -> Bool { servers[server]?.health.isWell == true }

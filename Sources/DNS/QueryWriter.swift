@@ -18,7 +18,7 @@ enum QueryWriter {
     ///
     /// - Parameters:
     ///   - edns: announces `payloadSize` (RFC 6891); without it, DNSSEC records cannot be asked for.
-    ///   - capitals: one bit for each byte of the name in turn, round and round: set writes a letter in upper case. A server
+    ///   - capitals: one bit for each byte of the labels in turn, round and round: set writes a letter in upper case. A server
     ///     repeats the question as it came, so the letters are bits that a forger must guess too.
     ///   - padded: for TLS.
     static func query(
@@ -42,8 +42,14 @@ enum QueryWriter {
             for word: UInt16 in [1, 0, 0] { append(word) }
             append(edns ? UInt16(1) : 0)
             var capitals = capitals
+            var left = 0
             for byte in inquiry.name {
-                // Length bytes are below any letter.
+                guard left > 0 else {
+                    left = Int(byte)
+                    append(byte)
+                    continue
+                }
+                left -= 1
                 let isLetter = byte &- UInt8(ascii: "a") < 26
                 append(isLetter && capitals & 1 == 1 ? byte & ~0x20 : byte)
                 capitals = capitals >> 1 | capitals << 63

@@ -5,7 +5,7 @@ import Testing
 
 struct FilesTests {
     @Test func hostsFile() {
-        let hosts = HostsFile(
+        let hosts = Hosts(
             """
             # names of this host
             127.0.0.1\tlocalhost
@@ -20,7 +20,7 @@ struct FilesTests {
         #expect(hosts.addresses(of: name("build.internal")) == [address("10.0.0.5")])
         #expect(hosts.addresses(of: name("build")) == [address("10.0.0.5"), address("10.0.0.6")])
         for absent in ["zoned", "nobody", "the", "same"] { #expect(hosts.addresses(of: name(absent)) == nil) }
-        #expect(HostsFile("127.0.0.1 crlf\r\n10.0.0.1 next\r\n").addresses(of: name("next")) == [address("10.0.0.1")])
+        #expect(Hosts("127.0.0.1 crlf\r\n10.0.0.1 next\r\n").addresses(of: name("next")) == [address("10.0.0.1")])
     }
 
     @Test func resolvConf() {

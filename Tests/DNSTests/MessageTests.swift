@@ -85,7 +85,7 @@ struct MessageTests {
     }
 
     @Test func writesWhatTheStandardSays() {
-        let header: [UInt8] = [0xbe, 0xef, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
+        let header: [UInt8] = [0xbe, 0xef, 1, 0x20, 0, 1, 0, 0, 0, 0, 0, 1]
         let question = Packet.name("www.example.com") + [0, 28, 0, 1]
         let opt: [UInt8] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0]
         #expect(MessageTests.query(.aaaa) == header + question + opt)
