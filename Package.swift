@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "TLSSupport", dependencies: ["COpenSSL"], path: "Tests/Support/TLS", swiftSettings: house),
         tests("TLSTests", ["Bytes", "COpenSSL", "TLS", "TLSSupport"]),
-        tests("UpstreamTests", ["Bytes", "OS", "TLS", "TLSSupport", "Upstream"]),
+        tests("UpstreamTests", ["Bytes", "DNS", "Loop", "OS", "TLS", "TLSSupport", "Upstream"]),
         tests("PolicyTests", ["Policy"]),
         tests("DLPTests", ["Bytes", "CCodecs", "CPCRE2", "DLP"]),
         tests("RecordTests", ["Record"]),

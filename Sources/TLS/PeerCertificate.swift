@@ -17,6 +17,8 @@ public struct PeerCertificate: Equatable, Sendable {
     static let textMax = 256
 
     init(_ certificate: OpaquePointer) {
+        // Extensions that make no sense print nothing, and leave errors.
+        defer { ErrorQueue.clear() }
         subject = PeerCertificate.text { weir_print_name($0, X509_get_subject_name(certificate)) }
         issuer = PeerCertificate.text { weir_print_name($0, X509_get_issuer_name(certificate)) }
         names = PeerCertificate.text { bio in

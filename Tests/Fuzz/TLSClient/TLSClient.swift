@@ -40,7 +40,7 @@ private func talk(
         precondition(certificate.subject.utf8.count <= 3 * 256 && certificate.fingerprint.utf8.count == 64)
     }
     let state = session.state
-    _ = session.resumption()
+    precondition(session.resumption() == nil && session.facts == nil && ERR_peek_error() == 0)
     session.close(into: &cipher)
     session.endOfStream()
     guard case .failed(let failure) = session.state else { preconditionFailure("an end is no failure") }

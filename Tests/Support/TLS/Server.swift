@@ -129,6 +129,8 @@ package final class Server {
         return bytes
     }
 
+    package var isResumed: Bool { SSL_session_reused(ssl) == 1 }
+
     package var serverName: String? {
         SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { String(cString: $0) }
     }
