@@ -260,7 +260,7 @@ def _dns(name, fields):
 
 def dns(*resolvers, **more):
     """A `dns` section that asks these resolvers (unbound when none is named): `dns(serve_stale="1d")`."""
-    section = {"resolvers": [one if ":" in one else f"{one}:53" for one in resolvers or (UNBOUND,)],
+    section = {"resolvers": [one if ":" in one or one == "original" else f"{one}:53" for one in resolvers or (UNBOUND,)],
                "internal": ["cluster.local"], **more}
     return json.dumps(section)
 
