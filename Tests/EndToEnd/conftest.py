@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from dnspeers import Unbound
-from gateway import LISTENERS, WEIR, Straight, Weir
+from dnspeers import StandIn, Unbound
+from gateway import LISTENERS, WEIR, Weir
 from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, World
 from peers import Nginx, Resolver
 
@@ -28,7 +28,7 @@ NAMES = {
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also run the big transfers and long storms")
     parser.addoption("--straight", action="store_true",
-                     help="DNS tests without a gateway: their clients against their resolver, up to the first look at a record")
+                     help="DNS tests with unbound in the gateway's place, each up to its first look at a record")
 
 
 def pytest_configure(config):
@@ -98,7 +98,7 @@ def _make(world, directory, straight):
                 pytest.skip("needs a gateway")
             while stand_ins:
                 stand_ins.pop().stop()
-            stand_ins.append(Straight(world, dns))
+            stand_ins.append(StandIn(world, directory, dns))
             return stand_ins[0]
         # Two gateways would share their ports: a file uses `shared` or `weir`, not both at once.
         assert not [other for other in _everything if other.process.poll() is None]

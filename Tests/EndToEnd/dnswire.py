@@ -4,6 +4,7 @@ import base64
 import random
 import socket
 import struct
+import time
 
 from net import POD, POD_V6, RESOLVER
 
@@ -290,6 +291,56 @@ def ask(world, what, kind="A", at=RESOLVER, source=POD, tcp=False, timeout=3.0, 
     end = 12 + len(name(what)) + 4
     assert answer.data[12:end] == message[12:end], f"asked {message[12:end]!r}, answered {answer.data[12:end]!r}"
     return answer
+
+
+class Client:
+    """One socket of a pod for many questions: they all come to one worker, and so to one cache."""
+
+    def __init__(self, world, at=RESOLVER, source=POD, timeout=3.0):
+        self.socket = udp(world, at, source, timeout=timeout)
+
+    def ask(self, what, kind="A", **options):
+        message = query(what, kind, **options)
+        self.socket.send(message)
+        while True:
+            answer = Message(self.socket.recv(65535))
+            if answer.data[:2] == message[:2]:
+                return answer
+
+    def timed(self, what, kind="A", **options):
+        """The answer, and the seconds it took."""
+        started = time.monotonic()
+        return self.ask(what, kind, **options), time.monotonic() - started
+
+    def quiet(self, seconds):
+        """That nothing more comes."""
+        self.socket.settimeout(seconds)
+        try:
+            raise AssertionError(f"unasked for: {Message(self.socket.recv(65535)).answers}")
+        except TimeoutError:
+            return True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def all_at_once(world, messages, timeout=5.0, at=RESOLVER, source=POD):
+    """Each message from a socket of its own, all before the first answer: the answers, None where none came."""
+    socks = [udp(world, at, source) for _ in messages]
+    for sock, message in zip(socks, messages):
+        sock.send(message)
+    answers, deadline = [], time.monotonic() + timeout
+    for sock in socks:
+        sock.settimeout(max(0.01, deadline - time.monotonic()))
+        try:
+            answers.append(Message(sock.recv(65535)))
+        except TimeoutError:
+            answers.append(None)
+        sock.close()
+    return answers
 
 
 def silent(world, what, kind="A", timeout=1.0, **options):

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from net import RESOLVER, UNBOUND, UNBOUND_V6, until
+from net import RESOLVER, UNBOUND, until
 
 WEIR = os.environ.get("WEIR") or os.path.join(os.path.dirname(__file__), "../../.build/release/weir")
 
@@ -263,34 +263,6 @@ def dns(*resolvers, **more):
     section = {"resolvers": [one if ":" in one or one == "original" else f"{one}:53" for one in resolvers or (UNBOUND,)],
                "internal": ["cluster.local"], **more}
     return json.dumps(section)
-
-
-class Straight:
-    """In place of a gateway, for `--straight`: packet rules that lead the pods' DNS to the resolver behind it.
-
-    What a test asserts before it asks for records is then asserted of the resolver itself. What fails is the test's fault.
-    """
-
-    def __init__(self, world, section):
-        self.world = world
-        resolver = json.loads(section)["resolvers"][0].rpartition(":")[0]
-        rules = f"""
-table inet straight {{
-    chain prerouting {{
-        type nat hook prerouting priority dstnat; policy accept;
-        iifname pods meta nfproto ipv4 meta l4proto {{ tcp, udp }} th dport 53 dnat ip to {resolver}
-        iifname pods meta nfproto ipv6 meta l4proto {{ tcp, udp }} th dport 53 dnat ip6 to {UNBOUND_V6}
-    }}
-}}
-"""
-        world.run("gateway", ["nft", "-f", "-"], input=rules, check=True)
-
-    def stop(self):
-        self.world.run("gateway", "nft delete table inet straight")
-
-    def __getattr__(self, name):
-        import pytest
-        pytest.skip(f"without a gateway there is no `{name}`")
 
 
 def endpoint(sock):

@@ -117,14 +117,19 @@ QUESTIONS = [
 ]
 
 
+def told(one):
+    """Letters in names are anybody's."""
+    return one.text if one.type in ("TXT", "CAA") else one.text.lower()
+
+
 @pytest.mark.parametrize("tcp", [False, True], ids=["UDP", "TCP"])
 @pytest.mark.parametrize("what,kind", QUESTIONS)
 def test_the_answer_is_the_resolvers(world, gateway, what, kind, tcp):
     want = ask(world, what, kind, at=UNBOUND, role="outside")
     got = ask(world, what, kind, tcp=tcp)
     assert got.rcode == want.rcode
-    assert {(one.name.lower(), one.type, one.text) for one in got.answers} == {
-        (one.name.lower(), one.type, one.text) for one in want.answers}
+    assert {(one.name.lower(), one.type, told(one)) for one in got.answers} == {
+        (one.name.lower(), one.type, told(one)) for one in want.answers}
     # A CNAME comes before what it leads to: stub resolvers read in order.
     owners = [one.name.lower() for one in got.answers]
     assert not owners or owners[0] in (what.lower(), "tree.example")
@@ -224,12 +229,13 @@ def test_every_cut(world, gateway):
                          ids=["half a length", "no bytes", "no header", "a promise unkept", "all but the last byte"])
 def test_a_connection_that_ends_badly_harms_nobody(world, gateway, data):
     with world.connect(RESOLVER, 53) as sock:
-        sock.sendall(data)
-        sock.shutdown(socket.SHUT_WR)
         try:
-            assert sock.recv(1000)[2:3] in (b"", data[2:3])
-        except ConnectionResetError:
-            pass
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(1000):
+                pass
+        except OSError:
+            pass  # cut off at once
     assert ask(world, "origin.example", tcp=True).addresses == [ORIGIN]
 
 

@@ -4,10 +4,9 @@ import time
 
 import pytest
 
-from dnswire import BLOCKED, RD, ask, exchange, framed, header, name, query, questions, read_message
+from dnswire import BLOCKED, RD, ask, exchange, header, name, query, questions
 from gateway import dns
-from net import ATTACKER, CANARY, ORIGIN, PLAIN, POD, POD_DH157, POD_OTHER, POD_UNKNOWN, UNBOUND, Wiretap, until
-from test_modes import learned_rule
+from net import ATTACKER, ORIGIN, PLAIN, POD, POD_DH157, POD_OTHER, POD_UNKNOWN, UNBOUND, Wiretap
 
 CONFIG = """
 services:
@@ -146,69 +145,6 @@ def test_a_list_of_ones_own(world, gateway):
     assert ask(world, "second.example", source=POD_OTHER).rcode == "NXDOMAIN"
     assert ask(world, "x.second.example", source=POD_OTHER).rcode == "NXDOMAIN"
     assert ask(world, "origin.example", source=POD_OTHER).addresses == [ORIGIN]
-
-
-# What a blocked client is told
-
-
-@pytest.mark.parametrize("said,rcode,v4,v6", [
-    ("nxdomain", "NXDOMAIN", [], []), ("refused", "REFUSED", [], []),
-    ("203.0.113.99", "NOERROR", ["203.0.113.99"], []), ("2001:db8::99", "NOERROR", [], ["2001:db8::99"]),
-])
-def test_block_answer(world, weir, unbound, said, rcode, v4, v6):
-    gateway = weir(CONFIG, dns=dns(block_answer=said, block_ttl="10s"))
-    for kind, addresses in (("A", v4), ("AAAA", v6), ("TXT", [])):
-        answer = ask(world, "attacker.example", kind)
-        assert (answer.rcode, answer.addresses, answer.ede) == (rcode, addresses, BLOCKED), kind
-        assert all(one.ttl == 10 for one in answer.answers)
-    assert gateway.dns_sessions("attacker.example", 3, action="deny")[0]["dns"]["rcode"] == rcode
-    assert ask(world, "origin.example").addresses == [ORIGIN]
-
-
-def test_a_reload_takes_effect_at_the_next_question(world, weir, unbound):
-    gateway = weir("services: [{name: myapp.default, mode: protect, rules: [{to: any, action: allow}]}]\n", dns=dns())
-    assert ask(world, "origin.example").addresses == [ORIGIN]
-    with world.connect("9.9.9.9", 53) as sock:
-        sock.sendall(framed(query("origin.example")))
-        assert read_message(sock).addresses == [ORIGIN]
-        gateway.reload("services: [{name: myapp.default, mode: protect, rules: [{to: other.example, action: allow}]}]\n")
-        assert ask(world, "origin.example").rcode == "NXDOMAIN", "an answer in the cache is no leave to give it"
-        sock.sendall(framed(query("origin.example")))
-        assert read_message(sock).rcode == "NXDOMAIN"
-    gateway.dns = dns(block_answer="refused")
-    gateway.reload("services: [{name: myapp.default, mode: protect, rules: [{to: other.example, action: allow}]}]\n")
-    assert ask(world, "origin.example").rcode == "REFUSED"
-
-
-# Learning
-
-
-def test_discover_learns_names_and_no_noise(world, weir, unbound):
-    gateway = weir("", dns=dns())
-    noise = ["nothing.example", "origin.example.default.svc.cluster.local", "wpad.at.all"]
-    for what in noise + ["canarytokens.com"]:
-        ask(world, what)
-    learned = until(lambda: learned_rule(gateway, "canarytokens.com"), timeout=10, what="a learned rule")
-    assert "allow" in learned
-    first = gateway.dns_sessions("canarytokens.com")[0]
-    assert (first["mode"], first["action"], first["would"]) == ("discover", "allow", "deny")
-    ask(world, "canarytokens.com")
-    assert gateway.dns_sessions("canarytokens.com", 2)[-1]["would"] == "allow", "it is learned now"
-    for what in noise:
-        assert gateway.dns_sessions(what)[0]["dns"]["rcode"] == "NXDOMAIN"
-        assert learned_rule(gateway, what) is None, "a name that does not exist was learned"
-    gateway.reload("services: [{name: myapp.default, mode: protect, rules: []}]\n")
-    assert ask(world, "canarytokens.com").addresses == [CANARY]
-    assert ask(world, "attacker.example").rcode == "NXDOMAIN"
-
-
-def test_what_a_threat_asked_for_is_not_learned(world, weir, unbound):
-    gateway = weir("", dns=dns())
-    ask(world, "loopback.example")
-    ask(world, "rebound.example")
-    gateway.dns_events("rebound.example", threat="rebinding")
-    gateway.stop()
-    assert learned_rule(gateway, "loopback.example") is None and learned_rule(gateway, "rebound.example") is None
 
 
 # Abuses of the protocol
