@@ -2,6 +2,7 @@
 
 import base64
 import random
+import select
 import socket
 import struct
 import time
@@ -340,6 +341,43 @@ def all_at_once(world, messages, timeout=5.0, at=RESOLVER, source=POD):
         except TimeoutError:
             answers.append(None)
         sock.close()
+    return answers
+
+
+def many(world, names, at=RESOLVER, source=POD, rate=None, window=64, socks=4, timeout=3.0):
+    """Asks for all (name, type) at a rate, with so many under way at most: the answers in order, None where none came."""
+    sockets = [udp(world, at, source) for _ in range(socks)]
+    for sock in sockets:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    answers, open_, sent, started = [None] * len(names), {}, 0, time.monotonic()
+    last = started
+    try:
+        while sent < len(names) or open_:
+            now = time.monotonic()
+            if now - last > timeout:
+                break
+            while sent < len(names) and len(open_) < window and (rate is None or sent < (now - started) * rate):
+                which = sent % socks
+                key = which, sent // socks % 65536
+                sockets[which].send(query(*names[sent], id=key[1]))
+                open_[key] = sent
+                sent += 1
+                last = now
+            ready, _, _ = select.select(sockets, [], [], 0.002)
+            for sock in ready:
+                answer = Message(sock.recv(65535))
+                index = open_.pop((sockets.index(sock), answer.id), None)
+                if index is not None:
+                    answers[index] = answer
+                    last = now
+            # What is lost is lost: it must not keep the window full.
+            if len(open_) >= window and not ready and now - last > 1:
+                open_.clear()
+                last = now
+    finally:
+        for sock in sockets:
+            sock.close()
     return answers
 
 
