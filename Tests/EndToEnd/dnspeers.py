@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from dnswire import QR, RA, RD, Message, address, header, name, opt, record
+from dnswire import AA, QR, RA, RD, Message, address, header, name, opt, record
 from net import (CANARY, ATTACKER, ORIGIN, ORIGIN_V6, OTHER, PLAIN, POOL, PRIVATE, SCRIPTED, SECOND, UNBOUND, UNBOUND_V6,
                  sh, until)
 
@@ -369,6 +369,11 @@ def soa(zone, negative=60, ttl=60):
     return record(zone, "SOA", data, ttl)
 
 
+def nothing(asked):
+    """No name is there, says who must know."""
+    asked.send(asked.reply(rcode=3, flags=AA, authority=[soa(asked.name.partition(".")[2])]))
+
+
 def plain(asked):
     """Every name has one address."""
     asked.send(asked.addresses(PLAIN, ORIGIN_V6))
@@ -377,16 +382,16 @@ def plain(asked):
 class Scripted:
     """A resolver whose `script` is called with each `Asked`, in a thread of the test process."""
 
-    def __init__(self, world, script=plain, at=SCRIPTED):
+    def __init__(self, world, script=plain, at=SCRIPTED, port=53):
         self.world, self.script, self.address = world, script, at
         self.asked = []
         with world.inside("outside"):
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self.udp.bind((at, 53))
+        self.udp.bind((at, port))
         self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.tcp.bind((at, 53))
+        self.tcp.bind((at, port))
         self.tcp.listen(64)
         self.open = True
         threading.Thread(target=self._serve_udp, daemon=True).start()

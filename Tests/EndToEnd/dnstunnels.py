@@ -10,7 +10,8 @@ import subprocess
 import time
 
 from dnspeers import Unbound
-from net import RESOLVER, until
+from dnswire import Message
+from net import RESOLVER, UNBOUND, Wiretap, until
 
 IODINE_NET = "10.199.0.1"
 
@@ -69,12 +70,17 @@ class Iodine(Tunnel):
 
 
 class DNS2TCP(Tunnel):
-    """TCP over DNS, to an echo outside. `kind` is TXT or KEY."""
+    """TCP over DNS, to an echo outside. `kind` is TXT or KEY.
+
+    Its base64 is in the letters of the name, so a resolver that draws letters (0x20) breaks it before it begins. What it
+    asks is then recorded outside, and asked again by the pod: `recorded`.
+    """
 
     suffix = "socks.example"
 
-    def __init__(self, world, directory, kind="TXT"):
+    def __init__(self, world, directory, kind="TXT", role="pods", resolver=RESOLVER):
         super().__init__(world, directory)
+        self.role = role
         with world.inside("outside"):
             self.echo = socket.create_server(("127.0.0.1", 7999))
         conf = os.path.join(self.directory, "dns2tcpd.conf")
@@ -83,9 +89,20 @@ class DNS2TCP(Tunnel):
                        f"domain = {self.suffix}\nresources = echo:127.0.0.1:7999\n")
         self.start("outside", ["dns2tcpd", "-F", "-d", "1", "-f", conf])
         time.sleep(0.3)
-        self.start("pods", ["dns2tcpc", "-c", "-z", self.suffix, "-k", "secret", "-r", "echo", "-l", "7998", "-T", kind,
-                            "-d", "1", RESOLVER])
-        self.arrived = 0
+        self.start(role, ["dns2tcpc", "-c", "-z", self.suffix, "-k", "secret", "-r", "echo", "-l", "7998", "-T", kind,
+                          "-d", "1", resolver])
+
+    @classmethod
+    def recorded(cls, world, directory, kind, size):
+        """(name, type) of each question with which so many bytes left, in order and letter for letter."""
+        with Wiretap(world, "outside", "lo") as tap, cls(world, directory, kind, "outside", UNBOUND) as tunnel:
+            assert tunnel.send(size) == size, tunnel.said()
+        asked = {}
+        for _, _, target, _, port, payload in tap.packets():
+            if (target, port) == (UNBOUND, 53):
+                message = Message(payload)
+                asked[message.question] = message.kind
+        return list(asked.items())
 
     def send(self, size, seconds=5.0):
         """Sends random bytes through the tunnel for at most so long, and returns how many came out outside."""
@@ -97,7 +114,7 @@ class DNS2TCP(Tunnel):
             while time.monotonic() < deadline and arrived < size:
                 if sock is None:
                     with contextlib.suppress(OSError):
-                        sock = stack.enter_context(self.world.connect("127.0.0.1", 7998, source="127.0.0.1", timeout=0.2))
+                        sock = stack.enter_context(self.world.connect("127.0.0.1", 7998, self.role, "127.0.0.1", 0.2))
                         sock.setblocking(False)
                     time.sleep(0.05)
                     continue
