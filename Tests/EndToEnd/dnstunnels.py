@@ -85,7 +85,7 @@ class DNS2TCP(Tunnel):
             self.echo = socket.create_server(("127.0.0.1", 7999))
         conf = os.path.join(self.directory, "dns2tcpd.conf")
         with open(conf, "w") as file:
-            file.write(f"listen = 127.0.0.1\nport = {Unbound.DNS2TCP}\nuser = root\nkey = secret\nchroot = {self.directory}\n"
+            file.write(f"listen = 127.0.0.1\nport = {Unbound.DNS2TCP}\nkey = secret\n"
                        f"domain = {self.suffix}\nresources = echo:127.0.0.1:7999\n")
         self.start("outside", ["dns2tcpd", "-F", "-d", "1", "-f", conf])
         time.sleep(0.3)
