@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from dnspeers import StandIn, Unbound
 from gateway import LISTENERS, WEIR, Weir
 from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, World
 from peers import Nginx, Resolver
@@ -26,11 +27,13 @@ NAMES = {
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also run the big transfers and long storms")
+    parser.addoption("--straight", action="store_true",
+                     help="DNS tests with unbound in the gateway's place, each up to its first look at a record")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes or gigabytes; runs with --long")
-    if not os.access(WEIR, os.X_OK):
+    if not os.access(WEIR, os.X_OK) and not config.getoption("--straight"):
         raise pytest.UsageError(f"{WEIR} is not there: swift build -c release, or name a binary in WEIR")
 
 
@@ -73,23 +76,40 @@ def nginx(world, tmp_path_factory):
     return Nginx(world, str(tmp_path_factory.mktemp("nginx")))
 
 
+@pytest.fixture(scope="session")
+def unbound(world, tmp_path_factory):
+    unbound = Unbound(world, str(tmp_path_factory.mktemp("unbound")))
+    yield unbound
+    unbound.close()
+
+
 _everything = []
 
 
-def _make(world, directory):
+def _make(world, directory, straight):
     running = []
+    stand_ins = []
 
-    def make(config, listeners=LISTENERS, capture="", wait=True, prefix=()):
+    def make(config, listeners=LISTENERS, capture="", wait=True, prefix=(), dns=None):
         for old in running:
             old.stop()
+        if straight:
+            if dns is None:
+                pytest.skip("needs a gateway")
+            while stand_ins:
+                stand_ins.pop().stop()
+            stand_ins.append(StandIn(world, directory, dns))
+            return stand_ins[0]
         # Two gateways would share their ports: a file uses `shared` or `weir`, not both at once.
         assert not [other for other in _everything if other.process.poll() is None]
-        weir = Weir(world, directory, config, listeners, capture, wait, prefix)
+        weir = Weir(world, directory, config, listeners, capture, wait, prefix, dns)
         running.append(weir)
         _everything.append(weir)
         return weir
 
     yield make
+    for stand_in in stand_ins:
+        stand_in.stop()
     try:
         for weir in running:
             weir.stop()
@@ -102,12 +122,15 @@ def _make(world, directory):
 
 
 @pytest.fixture
-def weir(world, resolver, tmp_path):
-    """Starts a gateway: `weir(config)`; it is drained and its log looked through at the end of the test."""
-    yield from _make(world, tmp_path)
+def weir(world, resolver, tmp_path, request):
+    """Starts a gateway: `weir(config)`; it is drained and its log looked through at the end of the test.
+
+    With `dns=dns(…)` it takes the pods' DNS too.
+    """
+    yield from _make(world, tmp_path, request.config.getoption("--straight"))
 
 
 @pytest.fixture(scope="module")
-def shared(world, _resolver, tmp_path_factory):
+def shared(world, _resolver, tmp_path_factory, request):
     """The same for a whole file of tests that can share one configuration."""
-    yield from _make(world, tmp_path_factory.mktemp("shared"))
+    yield from _make(world, tmp_path_factory.mktemp("shared"), request.config.getoption("--straight"))

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from net import RESOLVER, until
+from net import RESOLVER, UNBOUND, until
 
 WEIR = os.environ.get("WEIR") or os.path.join(os.path.dirname(__file__), "../../.build/release/weir")
 
@@ -23,7 +23,6 @@ BASE = """
 admin: {address: "127.0.0.1:15000", socket: state/admin.sock}
 log: {level: info, format: text}
 workers: 2
-dns: {resolvers: ["9.9.9.9:53"], internal: [cluster.local]}
 state: {directory: state}
 records: {directory: records, rotate: 256MiB, keep: 8}
 identity:
@@ -36,6 +35,18 @@ identity:
 CAPTURE = """
 capture: {from: [pods], ports: {tcp: all}, exclude: ["%s"]%s}
 """ % (RESOLVER, "%s")
+
+DNS = '{resolvers: ["9.9.9.9:53"], internal: [cluster.local]}'
+
+# Where the pods' DNS goes through the gateway: whatever resolver they ask, and one that is the gateway's own.
+DNS_LISTENERS = LISTENERS + """
+  - {name: dns, address: "0.0.0.0:15053", intercept: tproxy, protocol: dns}
+  - {name: dns6, address: "[::]:15056", intercept: tproxy, protocol: dns}
+  - {name: resolver, address: "10.244.0.1:53", intercept: explicit, protocol: dns}
+"""
+DNS_CAPTURE = """
+capture: {from: [pods], ports: {tcp: all, udp: [53]}}
+"""
 
 SSN_SENSOR = r"""
 sensors:
@@ -51,12 +62,15 @@ sensors:
 class Weir:
     """One run of the gateway. Its files are under `directory`; `stop` drains it and looks for what must not be."""
 
-    def __init__(self, world, directory, config, listeners=LISTENERS, capture="", wait=True, prefix=()):
+    def __init__(self, world, directory, config, listeners=LISTENERS, capture="", wait=True, prefix=(), dns=None):
         self.world = world
         self.directory = str(directory)
         self.path = os.path.join(self.directory, "weir.yaml")
         self.listeners = listeners
         self.capture = CAPTURE % capture if capture is not None else ""
+        self.dns = dns or DNS
+        if dns:
+            self.listeners, self.capture = DNS_LISTENERS, DNS_CAPTURE
         self.process = None
         self.prefix = list(prefix)
         self.errors = os.path.join(self.directory, "stderr")
@@ -68,7 +82,7 @@ class Weir:
     # Configuration
 
     def text(self, config):
-        return self.listeners + BASE + self.capture + config
+        return self.listeners + BASE + f"dns: {self.dns}\n" + self.capture + config
 
     def write(self, config):
         """Writes the file in place, whole."""
@@ -191,6 +205,13 @@ class Weir:
     def events(self, count=1, timeout=5.0, **fields):
         return self._records("events", count, timeout, fields)
 
+    def dns_sessions(self, name, count=1, timeout=5.0, **fields):
+        """The records of DNS transactions about a name; `type`, `rcode`, `cached` and such are looked for in `dns`."""
+        return self._records("sessions", count, timeout, {"application": "DNS"}, _dns(name, fields))
+
+    def dns_events(self, name, count=1, timeout=5.0, **fields):
+        return self._records("events", count, timeout, {"application": "DNS"}, _dns(name, fields))
+
     def event_of(self, sock, timeout=5.0):
         """The last event of the connection behind a socket of the pod: others may still be on their way to the file."""
         return self.events(1, timeout, client=endpoint(sock))[-1]
@@ -198,9 +219,9 @@ class Weir:
     def session_of(self, sock, timeout=5.0):
         return self.sessions(1, timeout, client=endpoint(sock))[-1]
 
-    def _records(self, name, count, timeout, fields):
+    def _records(self, name, count, timeout, fields, also=lambda line: True):
         def matching():
-            return [line for line in self.lines(name) if line.get("kind") != "open" and _has(line, fields)]
+            return [line for line in self.lines(name) if line.get("kind") != "open" and _has(line, fields) and also(line)]
         deadline = time.monotonic() + timeout
         while len(found := matching()) < count:
             if time.monotonic() > deadline:
@@ -226,6 +247,24 @@ class Weir:
 
 def _has(line, fields):
     return all(line.get(key) == value for key, value in fields.items())
+
+
+DNS_FIELDS = ("type", "rcode", "answers", "resolver", "cached")
+
+
+def _dns(name, fields):
+    def matches(line):
+        told = line.get("dns") or {}
+        return told.get("name", "").lower() == name.lower() and all(
+            (told if key in DNS_FIELDS else line).get(key) == value for key, value in fields.items())
+    return matches
+
+
+def dns(*resolvers, **more):
+    """A `dns` section that asks these resolvers (unbound when none is named): `dns(serve_stale="1d")`."""
+    section = {"resolvers": [one if ":" in one or one == "original" else f"{one}:53" for one in resolvers or (UNBOUND,)],
+               "internal": ["cluster.local"], **more}
+    return json.dumps(section)
 
 
 def endpoint(sock):

@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -37,11 +38,19 @@ OTHER = "151.101.1.6"
 PLAIN = "198.35.26.96"  # these two have no server but what a test starts
 SECOND = "91.198.174.192"
 PRIVATE = "10.77.0.5"  # a private address behind a public name
-RESOLVER = "9.9.9.9"
+RESOLVER = "9.9.9.9"  # whom the pods ask
+RESOLVER_V6 = "2620:fe::fe"
+UNBOUND = "149.112.112.112"  # whom the gateway asks where it answers the pods' DNS
+UNBOUND_V6 = "2620:fe::9"
+SCRIPTED = "84.200.69.80"
+SCRIPTED_TWO = "84.200.70.40"
+KUBE_DNS = "10.96.0.10"
+POOL = "185.199.108"  # each of its 256 addresses is outside; they have no server but what a test starts on 0.0.0.0
 ORIGIN_V6 = "2606:2800:21f:cb07::14"
 
 PODS = [POD, POD_DH157, POD_OTHER, POD_UNKNOWN]
-OUTSIDE = [CANARY, ATTACKER, ORIGIN, OTHER, PLAIN, SECOND, PRIVATE, RESOLVER]
+OUTSIDE = [CANARY, ATTACKER, ORIGIN, OTHER, PLAIN, SECOND, PRIVATE, RESOLVER, UNBOUND, SCRIPTED, SCRIPTED_TWO, KUBE_DNS]
+OUTSIDE_V6 = [ORIGIN_V6, UNBOUND_V6]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -77,9 +86,7 @@ class World:
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.handles = {}
         self.processes = []
-        resolv = os.path.join(directory, "resolv.conf")
-        with open(resolv, "w") as file:
-            file.write(f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n")
+        self.resolv = self.resolv_conf(f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n")
         try:
             self._build()
         except BaseException:
@@ -111,8 +118,9 @@ class World:
         lines += [f"ip -n {p} addr add {pod}/24 dev eth0" for pod in PODS]
         lines += [f"ip -n {p} addr add {POD_V6}/64 dev eth0 nodad"]
         lines += [f"ip -n {o} addr add {address}/32 dev lo" for address in OUTSIDE]
+        lines += [f"ip -n {o} addr add {address}/128 dev lo nodad" for address in OUTSIDE_V6]
         lines += [
-            f"ip -n {o} addr add {ORIGIN_V6}/128 dev lo nodad",
+            f"ip -n {o} route add local {POOL}.0/24 dev lo",
             f"ip -n {p} route add default via {GATEWAY_PODS}",
             f"ip -n {p} -6 route add default via {GATEWAY_PODS_V6}",
             f"ip -n {g} route add default via {OUT}",
@@ -161,22 +169,30 @@ class World:
         finally:
             _libc.setns(self.home, _CLONE_NEWNET)
 
-    def command(self, role, words):
-        """The words that run a command in a namespace, with the pods' resolver."""
-        resolv = os.path.join(self.directory, "resolv.conf")
+    def resolv_conf(self, text):
+        """A file with this text, for `command` and `run`."""
+        handle, path = tempfile.mkstemp(dir=self.directory, prefix="resolv", suffix=".conf")
+        with open(handle, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o644)
+        return path
+
+    def command(self, role, words, resolv=None):
+        """The words that run a command in a namespace, with the pods' resolver or the one of a file."""
+        resolv = resolv or self.resolv
         script = 'mount --bind "$0" /etc/resolv.conf 2>/dev/null; exec "$@"'
         enter = ["nsenter", f"--net=/run/netns/{self.names[role]}"]
         if role == "gateway":
             return enter + words
         return enter + ["unshare", "-m", "sh", "-c", script, resolv] + words
 
-    def run(self, role, words, check=False, timeout=60, **options):
+    def run(self, role, words, check=False, timeout=60, resolv=None, **options):
         """Runs a command to its end and returns it, with text output."""
         if isinstance(words, str):
             words = ["sh", "-c", words]
         options.setdefault("text", True)
         done = subprocess.run(
-            self.command(role, words), capture_output=True, timeout=timeout, **options)
+            self.command(role, words, resolv), capture_output=True, timeout=timeout, **options)
         if check and done.returncode != 0:
             raise AssertionError(f"{words} exited with {done.returncode}\n{done.stdout}{done.stderr}")
         return done
