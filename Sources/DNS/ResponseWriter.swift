@@ -12,12 +12,17 @@ public struct ExtendedError: Sendable {
     }
 
     public static let stale = ExtendedError(code: 3)
+    public static let staleNoSuchName = ExtendedError(code: 19)
     public static let blocked = ExtendedError(code: 15)
     public static let filtered = ExtendedError(code: 17)
     public static let prohibited = ExtendedError(code: 18)
     public static let notSupported = ExtendedError(code: 21)
     public static let noReachableAuthority = ExtendedError(code: 22)
     public static let networkError = ExtendedError(code: 23)
+
+    fileprivate static func stale(_ answer: StoredAnswer) -> ExtendedError {
+        answer.responseCode == .noSuchName ? .staleNoSuchName : .stale
+    }
 }
 
 /// Writes the responses that clients get. All of them append to a buffer; none allocates unless the buffer must grow.
@@ -43,7 +48,7 @@ public enum ResponseWriter {
         let questionEnd = query.question.end
         precondition(answer.nameEnd == query.question.name.end, "the answer to another question")
         precondition(bytes.count >= questionEnd, "another query's bytes")
-        var opt = Opt(query, answer.responseCode, payloadSize, extended ?? (isStale ? .stale : nil))
+        var opt = Opt(query, answer.responseCode, payloadSize, extended ?? (isStale ? .stale(answer) : nil))
         if answer.bytes.count + opt.length > sizeMax { opt.extended = nil }
         let isTruncated = answer.bytes.count + opt.length > sizeMax
         let count = isTruncated ? questionEnd : answer.bytes.count
