@@ -44,7 +44,9 @@ public final class StoredAnswer: Sendable {
             capacity: message.bytes.count)
         var chain = AnswerChain(message, question: question, isDNSSECOK: isDNSSECOK)
         try chain.writeAnswers(into: &writer)
-        let isNegative = code == .noSuchName || !chain.hasAnswer
+        // A server that says that there is none, or that it failed, and gives some all the same, is not understood.
+        guard code == .noError || !chain.hasAnswer else { throw .counts }
+        let isNegative = !chain.hasAnswer
         let denialTime = isNegative ? chain.denialTime : nil
         try chain.writeAuthorities(into: &writer, denialTime: denialTime)
         var lifetime: UInt32 = 0

@@ -99,6 +99,12 @@ struct ResponseWriterTests {
         #expect(plain.bytes.count == stored.bytes.count && plain.bytes[11] == 0)
     }
 
+    @Test func aStaleDenialIsCalledSo() throws {
+        let stored = try Dump.stored([], authorities: [StoredAnswerTests.soa], flags: 0x8183)
+        let bytes = try ResponseWriterTests.write(stored, to: Dump.query(), isStale: true).bytes
+        #expect(bytes.suffix(6) == [0, 15, 0, 2, 0, 19])
+    }
+
     @Test func codesOfMoreBits() throws {
         var bytes = Packet.reply(to: Dump.query(), flags: 0x8187, records: [])
         bytes[11] = 1

@@ -71,6 +71,15 @@ struct StoredAnswerTests {
                 "test 30 DNAME new.test2", "www.test 60 CNAME www.new.test2", "www.new.test2 60 A 192.0.2.1",
             ], addresses: ["192.0.2.1"], lifetime: 30),
         Case(
+            testDescription: "a zone moved as a whole, and a chain within it",
+            records: [
+                Packet.record([0], 39, ttl: 30, Packet.name("new.test2")), Packet.cname(b),
+                Packet.cname(b, Packet.name("c.test")), Packet.a(Packet.name("c.test"), "192.0.2.1"),
+            ],
+            answers: [
+                ". 30 DNAME new.test2", "www.test 60 CNAME b.test", "b.test 60 CNAME c.test", "c.test 60 A 192.0.2.1",
+            ], addresses: ["192.0.2.1"], lifetime: 30),
+        Case(
             testDescription: "no data, for as long as the zone says", authorities: [soa],
             left: ["test 77 SOA \(soaData)"], lifetime: 77, isNegative: true),
         Case(
@@ -266,6 +275,11 @@ struct StoredAnswerTests {
         two[5] = 2
         two += Packet.name("www.test") + [0, 1, 0, 1]
         #expect(throws: DNSFault.counts) { try Dump.stored(two) }
+    }
+
+    @Test(arguments: [0x8183, 0x8182, 0x8185] as [UInt16]) func codesThatTheRecordsContradictAreFaults(_ flags: UInt16)
+    {
+        #expect(throws: DNSFault.counts) { try Dump.stored([Packet.a("192.0.2.1")], flags: flags) }
     }
 
     @Test func theCodeHasTheBitsOfEDNS() throws {
