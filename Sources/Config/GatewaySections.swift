@@ -132,7 +132,7 @@ extension TLSSettings {
                 key: authority.path("key", "Made with it, mode 0600; ca.key in the state directory if absent.")
             )
         }
-        return TLSSettings(
+        var settings = TLSSettings(
             inspect: fields.optional(
                 "inspect", .inspect, default: .auto,
                 "Whether TLS is decrypted; auto: where the client accepts the authority, outside Protect."),
@@ -141,6 +141,8 @@ extension TLSSettings {
                 "passthrough", .list(.namePattern), default: [], "Names never decrypted, still judged by SNI."),
             trust: fields.optional(
                 "trust", .trust, default: .system, "Who is trusted upstream: system or a PEM bundle."))
+        settings.trustPlace = fields.place(of: "trust")
+        return settings
     }
 }
 

@@ -127,6 +127,7 @@ struct LimitField {
             .init(
                 "dns_inflight", .count(\.dnsInflight, 1...60_000),
                 "Questions per worker that wait for a resolver; equal ones count once."),
+            .init(
                 "dns_tunnel_score", .count(\.dnsTunnelScore, 100...100_000),
                 "Points of one client's new names below one registered domain; more is dns_tunnel."),
             .init(

@@ -201,6 +201,7 @@ public struct TLSSettings: Sendable, Equatable {
     /// Names and suffixes never decrypted.
     public var passthrough: [Destination] = []
     public var trust = Trust.system
+    public var trustPlace = Place(file: "", line: 1, column: 1)
 }
 
 /// What a service has that does not say otherwise.

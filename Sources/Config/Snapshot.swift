@@ -1,6 +1,7 @@
 import Bytes
 import DLP
 import Policy
+import TLS
 
 /// A configuration compiled for use: immutable, shared by all loops, replaced whole by a reload.
 public final class Snapshot: Sendable {
@@ -13,10 +14,14 @@ public final class Snapshot: Sendable {
     public let profiles: [Profile]
     /// What is no error and yet hardly meant.
     public let warnings: [ConfigError]
+    /// Who may vouch for resolvers that are asked over TLS; nil where none is.
+    public let trust: Trust?
 
     private init(
-        _ generation: UInt64, _ settings: Settings, _ policy: Policy, _ source: PolicySource, _ sensors: Database
+        _ generation: UInt64, _ settings: Settings, _ policy: Policy, _ source: PolicySource, _ sensors: Database,
+        _ trust: Trust?
     ) {
+        self.trust = trust
         precondition(policy.services.map(\.name) == source.services.map(\.name), "one order of services")
         self.generation = generation
         self.settings = settings
@@ -38,11 +43,43 @@ public final class Snapshot: Sendable {
         let sensors = SensorSource(settings)
         let policy = source.compile(learned: learned, ownAddresses: ownAddresses)
         let database = sensors.compile(fingerprintKey: fingerprintKey)
-        let errors = policy.errors + database.errors + sensors.unknown
-        guard errors.isEmpty, case .success(let policy) = policy, case .success(let database) = database else {
+        let trust = settings.trust
+        let errors = policy.errors + database.errors + sensors.unknown + trust.errors
+        guard errors.isEmpty, case .success(let policy) = policy, case .success(let database) = database,
+            case .success(let trust) = trust
+        else {
             return .failure(ConfigErrors(errors))
         }
-        return .success(Snapshot(generation, settings, policy, source, database))
+        return .success(Snapshot(generation, settings, policy, source, database, trust))
+    }
+
+    /// Whether TLS to this name is meant to be read for this service (`tls.inspect`, `tls.passthrough`).
+    public func inspects(_ name: DomainName?, service: Int) -> Bool {
+        guard (services[service].inspect ?? settings.tls.inspect) != .never else { return false }
+        guard let name else { return true }
+        return !settings.tls.passthrough.contains { passed in
+            switch passed {
+            case .name(let other): other == name
+            case .suffix(let suffix): name != suffix && name.isWithin(suffix)
+            case .any, .prefix: false
+            }
+        }
+    }
+}
+
+extension Settings {
+    /// The authorities of `tls.trust`, read where a resolver is asked over TLS.
+    fileprivate var trust: Result<Trust?, ConfigErrors> {
+        let resolvers = dns.resolvers + dns.zones.flatMap(\.resolvers)
+        guard resolvers.contains(where: { $0.tlsName != nil }) else { return .success(nil) }
+        do throws(TrustFault) {
+            switch tls.trust {
+            case .system: return .success(try Trust(.system))
+            case .bundle(let path): return .success(try Trust(.file(path)))
+            }
+        } catch {
+            return .failure(ConfigErrors([ConfigError(tls.trustPlace, "tls.trust: \(error)")]))
+        }
     }
 }
 

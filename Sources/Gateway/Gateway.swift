@@ -70,19 +70,53 @@ public final class Gateway {
         hub = Hub(
             writer: try RecordWriter.open(RecordWriter.Settings(settings.records)), learned: learned,
             mark: Gateway.usableMark(settings.mark), systemResolvers: parseResolvConf(Gateway.text("/etc/resolv.conf")),
-            hostsFile: Hosts(Gateway.text("/etc/hosts")), log: log, ownAddresses: addresses,
+            hostsFile: Hosts(Gateway.text("/etc/hosts")), suffixes: try Gateway.suffixes(settings, log),
+            limits: settings.limits, log: log, ownAddresses: addresses,
             listeners: settings.listeners.map(\.address))
     }
 
     static func learnedPath(_ settings: Settings) -> String { "\(settings.state.directory)/learned" }
 
     private static func text(_ path: String) -> String {
-        guard let file = fopen(path, "re") else { return "" }
+        String(decoding: content(of: path, atMost: 1 << 20) ?? [], as: UTF8.self)
+    }
+
+    /// A file that is small by nature; what lies beyond `atMost` is not read. Nil where there is none.
+    private static func content(of path: String, atMost: Int) -> [UInt8]? {
+        guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
-        // Resolver and hosts files are small; what lies beyond a mebibyte is not read.
-        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        var bytes = [UInt8](repeating: 0, count: atMost)
         let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes[..<count], as: UTF8.self)
+        return Array(bytes[..<count])
+    }
+
+    /// The Public Suffix List: the configured one, else the one beside the configuration, else the distribution's.
+    private static func suffixes(_ settings: Settings, _ log: Log) throws -> PublicSuffixes {
+        let trusted = settings.dns.trustedZones ?? TrustedZones.names
+        let beside = settings.files.first.map { file in
+            (file.lastIndex(of: "/").map { String(file[...$0]) } ?? "") + "public_suffix_list.dat"
+        }
+        let paths = settings.dns.publicSuffixes.map { [$0] } ?? [
+            beside ?? "", "/usr/share/publicsuffix/public_suffix_list.dat",
+        ]
+        for path in paths {
+            guard let list = content(of: path, atMost: 4 << 20) else { continue }
+            // Typed errors do not pass through the array's closure.
+            let parsed = list.withUnsafeBytes { bytes in
+                Result { () throws(PublicSuffixes.Problem) in try PublicSuffixes(bytes, trusted: trusted) }
+            }
+            switch parsed {
+            case .success(let suffixes): return suffixes
+            case .failure(let problem): throw StartError(description: "dns.public_suffixes: \(path): \(problem)")
+            }
+        }
+        if let path = settings.dns.publicSuffixes {
+            throw StartError(description: "dns.public_suffixes: \(path): cannot be read")
+        }
+        if settings.listeners.contains(where: { $0.protocol == .dns }) {
+            log.warning("no Public Suffix List: names are told apart by a few built-in suffixes (dns.public_suffixes)")
+        }
+        return PublicSuffixes(builtInWith: trusted)
     }
 
     private static func usableMark(_ mark: UInt32) -> UInt32? {
@@ -119,10 +153,6 @@ public final class Gateway {
             throw StartError(description: "admin socket \(settings.admin.socket): \(error)")
         }
         for warning in snapshot.warnings { log.warning("\(warning)") }
-        for listener in settings.listeners where listener.protocol == .dns {
-            log.warning(
-                "listener \(listener.name): protocol dns is not served yet, so nothing answers on \(listener.address)")
-        }
         let names = settings.listeners.map { "\($0.name) \($0.intercept.rawValue) \($0.address)" }
         log.info("weir \(version): \(count) workers, \(descriptors) descriptors, \(names.joined(separator: ", "))")
     }

@@ -16,6 +16,13 @@ final class Hub: Sendable {
     let mark: UInt32?
     let systemResolvers: [Endpoint]
     let hostsFile: Hosts
+    /// Which client was told which name for which address.
+    let memory: NameMemory
+    /// How often each client asks for names.
+    let rates = ClientRates()
+    /// What clients carry out in names, and how names are cut for it.
+    let watch: NameWatch
+    let suffixes: PublicSuffixes
     let log: Log
     private let ownAddresses: Set<IPAddress>
     private let listeners: [Endpoint]
@@ -31,13 +38,16 @@ final class Hub: Sendable {
 
     init(
         writer: RecordWriter, learned: LearnedRules, mark: UInt32?, systemResolvers: [Endpoint], hostsFile: Hosts,
-        log: Log, ownAddresses: [IPAddress], listeners: [Endpoint]
+        suffixes: PublicSuffixes, limits: Limits, log: Log, ownAddresses: [IPAddress], listeners: [Endpoint]
     ) {
         self.writer = writer
         self.learned = learned
         self.mark = mark
         self.systemResolvers = systemResolvers
         self.hostsFile = hostsFile
+        self.suffixes = suffixes
+        memory = NameMemory(capacity: limits.dnsMemory)
+        watch = NameWatch(pairs: limits.dnsTunnelPairs)
         self.log = log
         self.ownAddresses = Set(ownAddresses)
         self.listeners = listeners

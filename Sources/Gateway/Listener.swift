@@ -10,12 +10,15 @@ final class ListenerContext {
     let intercept: ListenerSettings.Intercept
     /// Upstream connections come from the client's address.
     let usesClientAddress: Bool
+    /// It takes questions for names and nothing else.
+    let isForNames: Bool
 
     init(_ settings: ListenerSettings) {
         name = settings.name
         address = settings.address
         intercept = settings.intercept
         usesClientAddress = settings.source == .client
+        isForNames = settings.protocol == .dns
     }
 }
 
@@ -68,12 +71,29 @@ final class Listener: Handler {
             worker.countRefusedConnection(from: peer, at: context)
             return true
         }
+        if context.isForNames {
+            if !beginNames(consume accepted) { worker.hub.leave(peer.address) }
+            // Each question will have a slot of its own.
+            return false
+        }
         guard let session = session(consume accepted) else {
             worker.hub.leave(peer.address)
             return false
         }
-        worker.opened(session)
+        worker.opened()
         session.begin()
+        return true
+    }
+
+    private func beginNames(_ accepted: consuming Socket.Accepted) -> Bool {
+        let peer = accepted.peer
+        guard let asked = try? accepted.socket.localEndpoint() else { return false }
+        let number = accepted.socket.number
+        try? accepted.socket.setNoDelay()
+        let stream = NameStream(accepted.socket, from: peer, to: asked, context: context, worker: worker)
+        guard (try? worker.loop.add(stream, descriptor: number)) != nil else { return false }
+        worker.opened()
+        stream.resumed()
         return true
     }
 

@@ -35,7 +35,10 @@ final class Worker {
     private(set) var isDraining = false
     private var hasDrained = false
 
+    /// Where there is a `dns` listener.
+    private(set) var names: NameServer?
     private var listeners: [Listener] = []
+    private var nameDoors: [NameDatagrams] = []
     private var spareExchanges: [Exchange] = []
     private var sparePipes: [PipeLoan] = []
     private var slotWaiters: [Token] = []
@@ -60,23 +63,49 @@ final class Worker {
         pool.connectTook = { [unowned self] in counters.addUpstreamConnect(microseconds: $0.count * 1000) }
         pool.counted = { [unowned self] in $0 > 0 ? counters.opened(.upstream) : counters.closed(.upstream) }
         resolver.wake = { [unowned self] in wake($0) }
+        resolver.answered = { [unowned self] in names?.answered($0, $1) }
+        resolver.trust = snapshot.trust
         loop.turnEnded = { [unowned self] in flushRecords() }
     }
 
     deinit { room.deallocate() }
 
     private static func resolverSettings(_ snapshot: Snapshot, _ hub: Hub) -> ResolverSettings {
-        let configured = snapshot.settings.dns.resolvers.map(\.endpoint)
-        let servers = configured.isEmpty ? hub.systemResolvers : configured
-        return ResolverSettings(
-            rules: ForwardingRules(servers: servers.map { ServerAddress($0) }), hosts: hub.hostsFile,
-            limits: snapshot.settings.limits)
+        let dns = snapshot.settings.dns
+        func address(_ resolver: DNSSettings.Resolver) -> ServerAddress {
+            ServerAddress(resolver.endpoint, tlsName: resolver.tlsName)
+        }
+        // A machine whose names come from the gateway itself would have it ask itself.
+        let servers =
+            dns.resolvers.isEmpty
+            ? hub.systemResolvers.filter { !hub.isOwnListener($0) }.map { ServerAddress($0) }
+            : dns.resolvers.map(address)
+        var hosts = hub.hostsFile
+        for entry in dns.hosts { hosts.set(entry.name, entry.addresses) }
+        var settings = ResolverSettings(
+            rules: ForwardingRules(
+                servers: servers,
+                zones: dns.zones.map { .init(suffix: $0.suffix, servers: $0.resolvers.map(address)) }),
+            hosts: hosts, limits: snapshot.settings.limits)
+        settings.inflightMost = snapshot.settings.limits.dnsInflight
+        settings.cacheBytes = snapshot.settings.limits.dnsCache
+        settings.serveStale = dns.serveStale
+        return settings
     }
 
     // MARK: Listening
 
     func listen(_ settings: ListenerSettings) throws(Errno) {
         let context = ListenerContext(settings)
+        if context.isForNames {
+            if names == nil { names = try NameServer(self) }
+            // A socket for IPv6 takes none of IPv4, whose packet information is another's.
+            for address in settings.address.address == .anyV6 ? [IPAddress.anyV6, .anyV4] : [settings.address.address] {
+                let door = try NameDatagrams(context, worker: self, at: Endpoint(address, settings.address.port))
+                try door.open()
+                nameDoors.append(door)
+            }
+        }
         let listener = try Listener(context, worker: self)
         try listener.open()
         listeners.append(listener)
@@ -89,28 +118,32 @@ final class Worker {
         sessions < limits.connections && hub.admit(client, most: limits.connectionsPerClient)
     }
 
-    func opened(_ session: Session) {
+    func opened() {
         sessions += 1
         counters.opened(.client)
     }
 
-    func closed(_ session: Session) {
+    func closed(_ connection: Handler, from client: Endpoint) {
         sessions -= 1
-        hub.leave(session.client.address)
+        hub.leave(client.address)
         counters.closed(.client)
-        loop.remove(session)
+        loop.remove(connection)
         tellDrained()
     }
 
-    private func wake(_ token: Token) { (loop.handler(token) as? Session)?.wake() }
+    private func wake(_ token: Token) {
+        guard let handler = loop.handler(token) else { return }
+        if let session = handler as? Session { session.wake() } else { handler.resumed() }
+    }
 
-    func waitForSlot(_ session: Session) { slotWaiters.append(session.token) }
+    func waitForSlot(_ token: Token) { slotWaiters.append(token) }
 
     /// The record writer has room again.
     func recordsResumed() {
         let waiters = slotWaiters
         slotWaiters.removeAll()
         for listener in listeners { listener.resumed() }
+        for door in nameDoors { door.resumed() }
         for token in waiters { wake(token) }
     }
 
@@ -158,6 +191,7 @@ final class Worker {
         addressRules = Worker.addressRules(fresh.policy)
         counters.grow(services: hub.servicesNumbered)
         resolver.adopt(Worker.resolverSettings(fresh, hub))
+        resolver.trust = fresh.trust
         loop.forEachHandler { ($0 as? Session)?.judgeAgain(under: fresh) }
         // Spares would keep the old snapshot alive.
         spareExchanges.removeAll()
@@ -169,7 +203,10 @@ final class Worker {
         for listener in listeners { listener.close() }
         listeners.removeAll()
         pool.retire()
-        loop.forEachHandler { ($0 as? Session)?.drain() }
+        loop.forEachHandler {
+            ($0 as? Session)?.drain()
+            ($0 as? NameDoor)?.drain()
+        }
         tellDrained()
     }
 
@@ -183,6 +220,7 @@ final class Worker {
     /// The loop has stopped: what is still open leaves its records.
     func end() {
         loop.forEachHandler { ($0 as? Session)?.end() }
+        names?.end()
         pool.retire()
         recorder.flush()
     }

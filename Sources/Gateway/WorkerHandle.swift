@@ -78,7 +78,7 @@ extension Worker {
         do throws(Errno) { worker = try Worker(hub: hub, snapshot: snapshot, mailbox: mailbox) } catch {
             throw Gateway.StartError(description: "a worker could not start: \(error)")
         }
-        for listener in snapshot.settings.listeners where listener.protocol == .tcp {
+        for listener in snapshot.settings.listeners {
             do throws(Errno) { try worker.listen(listener) } catch {
                 throw Gateway.StartError(description: worker.explain(error, of: listener))
             }

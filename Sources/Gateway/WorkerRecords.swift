@@ -99,12 +99,16 @@ extension Worker {
 
     private func learn(_ exchange: Exchange) {
         guard let address = exchange.dial?.address else { return }
-        let outcome = hub.learned.learn(
-            service: exchange.service.name, host: exchange.name.map { .name($0) } ?? .address(address),
-            port: exchange.port, application: exchange.application)
+        learn(
+            exchange.service, exchange.name.map { .name($0) } ?? .address(address), port: exchange.port,
+            application: exchange.application)
+    }
+
+    func learn(_ service: Service, _ host: Host, port: UInt16, application: Application) {
+        let outcome = hub.learned.learn(service: service.name, host: host, port: port, application: application)
         if case .full(first: true) = outcome {
             recorder.event(
-                "learning_stopped", at: wallMicroseconds(), service: exchange.service.name,
+                "learning_stopped", at: wallMicroseconds(), service: service.name,
                 message: "learned_per_service rules have been learned; what comes beyond is counted and not learned",
                 count: UInt64(limits.learnedPerService))
         }

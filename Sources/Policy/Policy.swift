@@ -9,6 +9,8 @@ public final class Policy: Sendable {
     public let pods: [String]
     public let learned: LearnedRules
 
+    /// The first address of each pod that is an address and no range.
+    private let podAddresses: [IPAddress?]
     private let identities: PrefixTable
     private let identified: ContiguousArray<Identity>
     private let rules: RuleTable
@@ -34,6 +36,9 @@ public final class Policy: Sendable {
                 learnedAs: learned.number(of: service.name))
         }
         pods = compiler.pods
+        podAddresses = compiler.pods.indices.map { pod in
+            compiler.identities.first { $0.identity.pod == pod && $0.prefix.length == 128 }?.prefix.address
+        }
         identified = ContiguousArray(compiler.identities.map(\.identity))
         identities = PrefixTable(
             scopes: 1,
@@ -54,6 +59,11 @@ public final class Policy: Sendable {
     public func identify(_ client: IPAddress) -> Identity {
         guard let index = identities.longest(0, client) else { return Identity(service: 0, pod: nil) }
         return identified[Int(index)]
+    }
+
+    /// Under which address the memory of names keeps what a client is told: a pod that asks by IPv4 may connect by IPv6.
+    public func keeper(_ identity: Identity, _ client: IPAddress) -> IPAddress {
+        identity.pod.flatMap { podAddresses[$0] } ?? client
     }
 
     public func podName(_ identity: Identity) -> String? { identity.pod.map { pods[$0] } }

@@ -48,6 +48,10 @@ public struct Counters: Sendable, Equatable {
     private(set) var inspectedBytes: UInt64 = 0
     private(set) var inspectionNanoseconds: UInt64 = 0
     private var open: [Int64]
+    /// DNS queries by action and response code, in this order.
+    private var queries = [UInt64](repeating: 0, count: Action.allCases.count * Counters.codes.count)
+    /// Answers that loops keep.
+    public var cachedAnswers: Int64 = 0
     private(set) var connectTime = Histogram()
     private(set) var addedLatency = Histogram()
 
@@ -99,6 +103,12 @@ public struct Counters: Sendable, Equatable {
         uninspectable[label, default: 0] &+= count
     }
 
+    /// - Parameter code: nil for a query that was not answered.
+    public mutating func addQuery(action: Action, responseCode code: UInt16?) {
+        let column = code.map { min(Int($0), Counters.codes.count - 2) } ?? Counters.codes.count - 1
+        queries[Int(action.rawValue) * Counters.codes.count + column] &+= 1
+    }
+
     public mutating func opened(_ side: Side) { open[side.rawValue] += 1 }
     public mutating func closed(_ side: Side) { open[side.rawValue] -= 1 }
 
@@ -111,6 +121,11 @@ public struct Counters: Sendable, Equatable {
         sessions[Counters.sessionIndex(service, application, action)]
     }
 
+    func queries(action: Action, column: Int) -> UInt64 { queries[Int(action.rawValue) * Counters.codes.count + column] }
+
+    /// By their numbers; then all others, and no answer.
+    static let codes = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other", "none"]
+
     public func bytes(service: Int, _ direction: Direction) -> UInt64 { bytes[service * 2 + direction.rawValue] }
     public func connections(_ side: Side) -> Int64 { open[side.rawValue] }
 
@@ -122,6 +137,8 @@ public struct Counters: Sendable, Equatable {
         for index in open.indices { open[index] += other.open[index] }
         findings.merge(other.findings) { $0 &+ $1 }
         for (reason, count) in other.uninspectable { addUninspectable(reason, count) }
+        for index in queries.indices { queries[index] &+= other.queries[index] }
+        cachedAnswers += other.cachedAnswers
         inspectedBytes &+= other.inspectedBytes
         inspectionNanoseconds &+= other.inspectionNanoseconds
         connectTime.merge(other.connectTime)

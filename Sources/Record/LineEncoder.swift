@@ -73,7 +73,7 @@ struct LineEncoder: ~Copyable {
     /// Appends one line for the threat, one for the violation and one for each finding; answers how many.
     mutating func appendEvents(of session: borrowing SessionRecord, to line: inout Buffer) -> Int {
         var lines = 0
-        if session.threat != nil {
+        if session.hasThreatEvent {
             appendEvent("{\"kind\":\"threat\",\"id\":\"", session, nil, to: &line)
             lines += 1
         }
@@ -148,7 +148,7 @@ struct LineEncoder: ~Copyable {
         strings += min(session.host?.count ?? 0, SessionRecord.hostBytesMax)
         strings += min(session.path?.count ?? 0, SessionRecord.pathBytesMax)
         strings += session.fqdn?.bytes.count ?? 0
-        return fixedBytes + LineCursor.bound(quoted: strings)
+        return fixedBytes + LineCursor.bound(quoted: strings) + (session.names?.bound ?? 0) + 64 * session.evidence.count
     }
 
     /// From the id to the path: what sessions and events have in common.
@@ -207,6 +207,7 @@ struct LineEncoder: ~Copyable {
         putRequest(
             session.method, session.host, session.path, maskedHost: session.maskedHost, maskedPath: session.maskedPath,
             into: &out)
+        if let names = session.names { put(names, into: &out) }
     }
 
     private mutating func putRequest(
@@ -262,6 +263,76 @@ struct LineEncoder: ~Copyable {
             out.put(",\"threat\":")
             out.put(quoted: threat.rawValue)
         }
+        if !session.evidence.isEmpty {
+            out.put(",\"evidence\":{")
+            for (index, fact) in session.evidence.enumerated() {
+                if index > 0 { out.put(",") }
+                out.put(quoted: fact.key)
+                out.put(":")
+                out.put(decimal: UInt64(clamping: fact.value))
+            }
+            out.put("}")
+        }
+    }
+
+    private mutating func put(_ names: NameFacts, into out: inout LineCursor) {
+        if names.count > 1 {
+            out.put(",\"count\":")
+            out.put(decimal: UInt64(clamping: names.count))
+        }
+        out.put(",\"dns\":{")
+        var first = true
+        func key(_ key: StaticString, _ out: inout LineCursor) {
+            if !first { out.put(",") }
+            first = false
+            out.put(quoted: key)
+            out.put(":")
+        }
+        if let name = names.name {
+            key("name", &out)
+            put(name, masked: names.masked, into: &out)
+        }
+        if let type = names.type {
+            key("type", &out)
+            LineEncoder.put(type, else: "TYPE", into: &out)
+        }
+        if let code = names.responseCode {
+            key("rcode", &out)
+            LineEncoder.put(code, else: "RCODE", into: &out)
+        }
+        if names.responseCode != nil {
+            key("answers", &out)
+            out.put("[")
+            for (index, address) in names.answers.prefix(NameFacts.answersMax).enumerated() {
+                out.put(index == 0 ? "\"" : ",\"")
+                scratch.removeAll()
+                scratch.append(address)
+                out.put(scratch.readable)
+                out.put("\"")
+            }
+            out.put("]")
+        }
+        if let resolver = names.resolver {
+            key("resolver", &out)
+            put(resolver, into: &out)
+        }
+        if let cached = names.cached {
+            key("cached", &out)
+            switch cached {
+            case .no: out.put("false")
+            case .yes: out.put("true")
+            case .stale: out.put("\"stale\"")
+            }
+        }
+        out.put("}")
+    }
+
+    private static func put(_ code: NameFacts.Code, else prefix: StaticString, into out: inout LineCursor) {
+        if let label = code.label { return out.put(quoted: label) }
+        out.put("\"")
+        out.put(prefix)
+        out.put(decimal: UInt64(code.number))
+        out.put("\"")
     }
 
     private func putEnd(_ session: borrowing SessionRecord, into out: inout LineCursor) {

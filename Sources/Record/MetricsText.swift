@@ -48,6 +48,7 @@ public enum MetricsText {
             text.series("weir_connections", [("side", side.label.description)])
             text.value(counters.connections(side))
         }
+        writeNames(counters, &text)
         writeGauges(gauges, &text)
         text.histogram(
             "weir_upstream_connect_seconds", "Time to connect to the outside, name lookup left out.",
@@ -113,6 +114,21 @@ public enum MetricsText {
             text.series("weir_uninspectable_total", [("reason", reason)])
             text.value(count)
         }
+    }
+
+    private static func writeNames(_ counters: Counters, _ text: inout Buffer) {
+        text.family("weir_dns_queries_total", "counter", "DNS queries, by action and response code.")
+        for action in Action.allCases {
+            for (column, code) in Counters.codes.enumerated() {
+                let count = counters.queries(action: action, column: column)
+                if count == 0 { continue }
+                text.series("weir_dns_queries_total", [("action", action.label.description), ("rcode", code)])
+                text.value(count)
+            }
+        }
+        text.family("weir_dns_cache_entries", "gauge", "Answers that are kept.")
+        text.series("weir_dns_cache_entries")
+        text.value(counters.cachedAnswers)
     }
 
     private static func writeGauges(_ gauges: Gauges, _ text: inout Buffer) {

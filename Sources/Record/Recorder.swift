@@ -65,9 +65,16 @@ public final class Recorder {
         return true
     }
 
+    /// Takes as many slots as are to be had, up to `most`.
+    public func reserve(upTo most: Int) -> Int {
+        var slots = 0
+        while slots < most, reserve() { slots += 1 }
+        return slots
+    }
+
     /// The reserved work ended without a record.
-    public func release() {
-        giveBackSlot()
+    public func release(_ slots: Int = 1) {
+        for _ in 0..<slots { giveBackSlot() }
         returnExcess()
     }
 

@@ -144,7 +144,15 @@ public struct SessionRecord: ~Copyable {
 
     /// Whether no allow rule covers the session and the mode made something of it: a violation event is due.
     var isViolation: Bool { action > .allow && (reason == .violation || reason == .rule) }
-    var hasEvents: Bool { !findings.isEmpty || threat != nil || isViolation }
+    var hasEvents: Bool { !findings.isEmpty || hasThreatEvent || isViolation }
+    var hasThreatEvent: Bool { threat != nil && !isToldAlready }
+
+    /// Of a DNS transaction.
+    public var names: NameFacts?
+    /// What a threat was told by, in numbers.
+    public var evidence: [(key: StaticString, value: Int)] = []
+    /// Its threat has been told already: no event.
+    public var isToldAlready = false
 
     // Bounds of one line, so that a slot can stand for it.
 

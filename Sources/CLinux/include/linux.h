@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <malloc.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/if.h>

@@ -46,8 +46,9 @@ extension Gateway {
         let gathering = Gathering(wanted: workers.count, done)
         for worker in workers {
             worker.post { [poster = control.poster] worker in
-                let counters = worker.counters
-                poster.post { _ in gathering.add(counters) }
+                var counters = worker.counters
+                counters.cachedAnswers = Int64(worker.resolver.cachedAnswers)
+                poster.post { [counters] _ in gathering.add(counters) }
             }
         }
     }

@@ -58,6 +58,7 @@ extension Session {
         case nil:
             guard let endpoint = target.endpoint else { return refuse(exchange, malformed: .noHost) }
             exchange.dial = endpoint
+            nameByMemory(exchange, endpoint)
             decide(exchange)
         case .address(let address):
             exchange.dial = Endpoint(address, exchange.port)
@@ -67,6 +68,7 @@ extension Session {
             standing.turn(to: name)
             exchange.name = name
             exchange.namedBy = source
+            if wasTold(exchange, name) { return }
             if let answer = worker.resolver.known(name) { return resolved(exchange, answer) }
             if refusedUnasked(exchange) { return }
             switch worker.resolver.lookup(name, for: token) {
@@ -75,6 +77,40 @@ extension Session {
             }
         }
     }
+
+    /// The name that the client was given for the address that it goes to; of several, the one that is judged most strictly.
+    private func nameByMemory(_ exchange: Exchange, _ endpoint: Endpoint) {
+        let policy = exchange.snapshot.policy
+        var strictest: (name: DomainName, would: Action)?
+        worker.hub.memory.forEachName(client: keeper, address: endpoint.address, now: now) { name in
+            let question = Question(
+                service: identity.service, name: name, address: endpoint.address, port: endpoint.port,
+                application: exchange.application)
+            let would = policy.decide(question).would
+            if would > strictest?.would ?? .allow || strictest == nil { strictest = (name, would) }
+        }
+        guard let name = strictest?.name else { return }
+        exchange.name = name
+        exchange.namedBy = .dnsMemory
+        checkClasses(exchange, of: [endpoint.address])
+    }
+
+    /// The client was given this address for this name, so there it goes, whatever the name's other addresses are by now.
+    private func wasTold(_ exchange: Exchange, _ name: DomainName) -> Bool {
+        guard let asked = target.endpoint?.address,
+            worker.hub.memory.knows(client: keeper, address: asked, name: name, now: now)
+        else { return false }
+        exchange.dial = Endpoint(asked, exchange.port)
+        exchange.nameUntil = now + Session.memoryTime
+        checkClasses(exchange, of: [asked])
+        decide(exchange)
+        return true
+    }
+
+    private var keeper: IPAddress { worker.snapshot.policy.keeper(identity, client.address) }
+
+    /// How long a connection goes by what its client was told before that is looked at again.
+    private static let memoryTime = Milliseconds.seconds(10)
 
     /// Refuses what no answer of a resolver could make allowed. Its name is not looked up: the question would carry out
     /// what the client may not send.
@@ -125,7 +161,9 @@ extension Session {
         )
         var denied = false
         if case .denied = policy.cover(question) { denied = true }
-        if denied || policy.classify(asked, name: exchange.name, service: identity.service) != .outward {
+        // The client has the address for another name than it says.
+        let isOthers = worker.hub.memory.knows(client: keeper, address: asked, now: now)
+        if denied || isOthers || policy.classify(asked, name: exchange.name, service: identity.service) != .outward {
             exchange.note(.hostIPMismatch)
         }
     }

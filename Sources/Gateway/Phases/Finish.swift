@@ -122,6 +122,6 @@ extension Session {
         if let exchange { finish(exchange) }
         if hasSlot { worker.recorder.release() }
         hasSlot = false
-        worker.closed(self)
+        worker.closed(self, from: client)
     }
 }

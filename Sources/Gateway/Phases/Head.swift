@@ -30,7 +30,7 @@ extension Session {
     private func reserveSlot() -> Bool {
         if hasSlot { return true }
         hasSlot = worker.recorder.reserve()
-        if !hasSlot { worker.waitForSlot(self) }
+        if !hasSlot { worker.waitForSlot(token) }
         return hasSlot
     }
 }

@@ -1,0 +1,79 @@
+import Bytes
+import Config
+import DLP
+import DNS
+import Policy
+import Record
+
+import struct Policy.Question
+
+/// One question of a client, from its arrival to its record.
+struct NameExchange {
+    let query: Query
+    let client: Endpoint
+    /// The resolver that the client asked.
+    let asked: Endpoint
+    let listener: ListenerContext
+    let identity: Identity
+    let serviceNumber: Int
+    /// As the policy knows it: absent where it is none that a host can have.
+    let name: DomainName?
+    let id: RecordID
+    let startMicroseconds: Int64
+    let startTicks: Int64
+    let bytesOut: Int
+    private(set) var decision: Decision
+    private(set) var action: Action
+    private(set) var findings: [Finding] = []
+    private(set) var inspected: UInt64 = 0
+    /// Ranges of the name's text that a finding overlaps.
+    private(set) var masked: [Range<Int>] = []
+    private(set) var evidence: [(key: StaticString, value: Int)] = []
+    /// Its threat has been told, and goes on.
+    private(set) var isToldAlready = false
+    let snapshot: Snapshot
+
+    init(
+        _ query: Query, name: DomainName?, from client: Endpoint, to asked: Endpoint, at listener: ListenerContext,
+        identity: Identity, serviceNumber: Int, _ arrival: NameServer.Arrival, bytes: Int, snapshot: Snapshot
+    ) {
+        self.query = query
+        self.name = name
+        self.client = client
+        self.asked = asked
+        self.listener = listener
+        self.identity = identity
+        self.serviceNumber = serviceNumber
+        id = arrival.id
+        startMicroseconds = arrival.wallMicroseconds
+        startTicks = arrival.ticks
+        bytesOut = bytes
+        self.snapshot = snapshot
+        let policy = snapshot.policy
+        // `to` is the question's name, and an address only for a range (`rules`): the resolver's.
+        let question = Question(
+            service: identity.service, name: name, address: asked.address, port: asked.port, application: .dns)
+        decision = Decision(service: policy.services[identity.service], cover: policy.cover(question))
+        action = decision.action
+    }
+
+    /// Who remembers what is answered.
+    var keeper: IPAddress { snapshot.policy.keeper(identity, client.address) }
+    var service: Service { snapshot.policy.services[identity.service] }
+
+    mutating func note(_ threat: Threat) {
+        decision.note(threat)
+        action = decision.action
+    }
+
+    mutating func note(_ tunnel: NameWatch.Tunnel) {
+        note(.dnsTunnel)
+        isToldAlready = !tunnel.isNew
+        let facts = tunnel.evidence
+        evidence = [
+            ("score", facts.score), ("queries", facts.queries), ("unique", facts.unique), ("unusual", facts.unusual),
+            ("label_bytes", facts.labelBytes), ("bits_per_byte_x100", Int(facts.bitsPerByte * 100)),
+            ("answer_bytes", facts.answerBytes), ("seconds", facts.seconds),
+        ]
+    }
+}

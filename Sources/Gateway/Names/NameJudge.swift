@@ -1,0 +1,101 @@
+import Bytes
+import DLP
+import DNS
+import Loop
+import Policy
+
+/// What is wrong with a question or with its answer, beside what the rules say: abuse of the protocol, data in names, and
+/// addresses that lead inward.
+final class NameJudge {
+    private unowned(unsafe) let worker: Worker
+    private var bounds: NameWatch.Bounds
+    private var generation: UInt64
+    /// Clients whose flood was told, and until when it is not told again.
+    private var floods: [IPAddress: Ticks] = [:]
+
+    private static let floodsMost = 1024
+    private static let floodPeriod = Milliseconds.seconds(1)
+
+    init(_ worker: Worker) {
+        self.worker = worker
+        bounds = NameWatch.Bounds(worker.limits)
+        generation = worker.snapshot.generation
+    }
+
+    // MARK: Floods
+
+    /// Once a second for each client: a record for each of its questions would be another flood.
+    func tellsFlood(of client: IPAddress, now: Ticks) -> Bool {
+        if let until = floods[client], until > now { return false }
+        if floods.count >= NameJudge.floodsMost { floods = floods.filter { $0.value > now } }
+        guard floods.count < NameJudge.floodsMost else { return false }
+        floods[client] = now + NameJudge.floodPeriod
+        return true
+    }
+
+    // MARK: Questions
+
+    /// Types that no client needs from a resolver: zone transfers, all records at once, and a carrier of bytes (RFC 1035
+    /// section 3.3.10).
+    func isAbuse(_ type: RecordType) -> Bool { threat(of: type) != nil }
+
+    private func threat(of type: RecordType) -> Threat? {
+        switch type {
+        case .axfr, .ixfr: .dnsZoneTransfer
+        case .null: .dnsNull
+        case .any: .dnsAny
+        default: nil
+        }
+    }
+
+    /// - Parameter name: as it stands on the wire.
+    func judge(_ exchange: inout NameExchange, _ name: UnsafeRawBufferPointer) {
+        if generation != exchange.snapshot.generation {
+            generation = exchange.snapshot.generation
+            bounds = NameWatch.Bounds(worker.limits)
+        }
+        if let threat = threat(of: exchange.query.type) { exchange.note(threat) }
+        let hub = worker.hub
+        if let cut = hub.suffixes.cut(name),
+            let tunnel = hub.watch.note(
+                exchange.client.address, cut, of: name, type: exchange.query.type, now: worker.loop.now, bounds)
+        {
+            exchange.note(tunnel)
+        }
+    }
+
+    // MARK: Answers
+
+    /// Judges what an answer says: every address of it counts, for a name with an inward address among others is a trap.
+    func judge(_ exchange: inout NameExchange, _ answer: StoredAnswer, _ bytes: UnsafeRawBufferPointer) {
+        let policy = exchange.snapshot.policy
+        for address in answer.addresses {
+            switch policy.classify(address, name: exchange.name, service: exchange.identity.service) {
+            case .outward: break
+            case .inward: exchange.note(.inwardAddress)
+            case .privateBehindName: exchange.note(.rebinding)
+            }
+        }
+        guard exchange.query.type != .a, exchange.query.type != .aaaa else { return }
+        let hub = worker.hub
+        let name = exchange.query.name(in: bytes)
+        if let cut = hub.suffixes.cut(name),
+            let tunnel = hub.watch.answered(
+                exchange.client.address, cut, type: exchange.query.type, bytes: answer.bytes.count,
+                now: worker.loop.now, bounds)
+        {
+            exchange.note(tunnel)
+        }
+    }
+
+    /// The answer without hints that lead inward, and without what would take the client out of sight where its TLS is to be
+    /// read; nil where nothing is to be taken out.
+    func fit(_ answer: StoredAnswer, for exchange: NameExchange) -> StoredAnswer? {
+        guard answer.hasServiceBinding else { return nil }
+        let policy = exchange.snapshot.policy
+        let isRead = exchange.snapshot.inspects(exchange.name, service: exchange.identity.service)
+        return answer.rewritten(
+            keeping: { policy.classify($0, name: exchange.name, service: exchange.identity.service) == .outward },
+            dropsECH: isRead, dropsHTTP3: isRead)
+    }
+}

@@ -1,0 +1,126 @@
+import Bytes
+import DLP
+import DNS
+import OS
+import Policy
+import Record
+
+import struct Policy.Question
+
+/// What a question leaves behind: its record and its counts.
+extension NameServer {
+    /// What a record says of a question that waits for others like it.
+    struct Kept {
+        var name: ContiguousArray<UInt8>
+        var facts: NameFacts
+        var code: ResponseCode?
+        var bytesIn: Int
+        var duration: Int64
+    }
+
+    /// - Parameters:
+    ///   - facts: what it was answered; name, type and code are added here.
+    ///   - code: nil where nothing was answered.
+    ///   - question: the query; absent where it is gone.
+    func record(
+        _ exchange: NameExchange, _ facts: NameFacts, _ code: ResponseCode?, bytesIn: Int,
+        question: UnsafeRawBufferPointer? = nil
+    ) {
+        count(exchange, code, bytesIn)
+        let duration = worker.microseconds() - exchange.startTicks
+        let within = exchange.snapshot.settings.dns.aggregate
+        if within > .zero, let question, exchange.isPlain {
+            let name = ContiguousArray(exchange.query.name(in: question))
+            let key = NameDigest.Key(
+                client: exchange.client.address, asked: exchange.asked, name: name, type: exchange.query.type.rawValue,
+                code: code?.rawValue ?? .max)
+            let taken = digest.take(
+                key, exchange, Kept(name: name, facts: facts, code: code, bytesIn: bytesIn, duration: duration),
+                within: within, now: worker.loop.now)
+            switch taken {
+            case .joined: return worker.recorder.release()
+            case .begun: return worker.loop.setDeadline(self, digest.nextDue)
+            case .refused: break
+            }
+        }
+        let name = question.map { exchange.query.name(in: $0) }
+        write(exchange, name, facts, code, bytesIn: bytesIn, duration: duration)
+    }
+
+    func write(_ exchange: NameExchange, _ kept: Kept, count: Int) {
+        var facts = kept.facts
+        facts.count = count
+        kept.name.withUnsafeBytes {
+            write(exchange, $0, facts, kept.code, bytesIn: kept.bytesIn, duration: kept.duration)
+        }
+    }
+
+    private func write(
+        _ exchange: NameExchange, _ name: UnsafeRawBufferPointer?, _ facts: NameFacts, _ code: ResponseCode?,
+        bytesIn: Int, duration: Int64
+    ) {
+        var facts = facts
+        nameText.removeAll()
+        if let name { nameText.append(presentation: name) }
+        if !nameText.isEmpty { facts.name = nameText.readable }
+        facts.masked = exchange.masked
+        facts.type = NameFacts.Code(exchange.query.type.label, exchange.query.type.rawValue)
+        facts.responseCode = code.map { NameFacts.Code($0.label, $0.rawValue) }
+        var record = SessionRecord(
+            id: exchange.id, startMicroseconds: exchange.startMicroseconds, durationMicroseconds: duration,
+            service: exchange.service.name, pod: exchange.snapshot.policy.podName(exchange.identity),
+            mode: exchange.decision.mode, client: exchange.client, destination: exchange.asked, application: .dns,
+            bytesOut: UInt64(exchange.bytesOut), bytesIn: UInt64(bytesIn), bytesInspected: exchange.inspected,
+            action: exchange.action, would: exchange.decision.would, rule: exchange.decision.rule?.text,
+            reason: exchange.decision.reason, threat: exchange.decision.threat,
+            findings: exchange.findings.map(FindingRecord.init), listener: exchange.listener.name)
+        record.names = facts
+        record.evidence = exchange.evidence
+        record.isToldAlready = exchange.isToldAlready
+        worker.recorder.append(record)
+    }
+
+    private func count(_ exchange: NameExchange, _ code: ResponseCode?, _ bytesIn: Int) {
+        let service = exchange.serviceNumber
+        worker.counters.addSession(service: service, application: .dns, action: exchange.action)
+        worker.counters.addBytes(service: service, out: UInt64(exchange.bytesOut), in: UInt64(bytesIn))
+        worker.counters.addQuery(action: exchange.action, responseCode: code?.rawValue)
+        for finding in exchange.findings {
+            worker.counters.addFinding(
+                service: service, sensor: worker.hub.number(ofSensor: finding.sensor), action: finding.action)
+        }
+        worker.counters.addInspected(bytes: exchange.inspected, nanoseconds: 0)
+    }
+
+    /// Records what is no question: a message that cannot be read, or one too many.
+    func record(
+        _ threat: Threat?, from client: Endpoint, to asked: Endpoint, at listener: ListenerContext, bytes: Int,
+        answered code: ResponseCode? = nil, _ bytesIn: Int = 0
+    ) {
+        let policy = worker.snapshot.policy
+        let identity = policy.identify(client.address)
+        let service = policy.services[identity.service]
+        var decision = Decision(
+            service: service,
+            cover: policy.cover(
+                Question(
+                    service: identity.service, name: nil, address: asked.address, port: asked.port, application: .dns)))
+        if let threat { decision.note(threat) }
+        let arrival = arrival()
+        var record = SessionRecord(
+            id: arrival.id, startMicroseconds: arrival.wallMicroseconds, service: service.name,
+            pod: policy.podName(identity), mode: service.mode, client: client, destination: asked, application: .dns,
+            bytesOut: UInt64(bytes), bytesIn: UInt64(bytesIn), action: decision.action, would: decision.would,
+            rule: decision.rule?.text, reason: decision.reason, threat: decision.threat, listener: listener.name)
+        record.names = NameFacts(responseCode: code.map { NameFacts.Code($0.label, $0.rawValue) })
+        worker.recorder.append(record)
+        worker.counters.addSession(
+            service: worker.serviceNumbers[identity.service], application: .dns, action: decision.action)
+        worker.counters.addQuery(action: decision.action, responseCode: code?.rawValue)
+    }
+}
+
+extension NameExchange {
+    /// There is nothing to be said of it but that it was asked and answered.
+    var isPlain: Bool { action == .allow && decision.would == .allow && findings.isEmpty && decision.threat == nil }
+}
