@@ -27,7 +27,7 @@ struct PolicySource {
     func compile(learned: LearnedRules, ownAddresses: [IPAddress]) -> Result<Policy, ConfigErrors> {
         let spec = PolicySpec(
             services: services[..<written].map(\.spec), identities: settings.identities,
-            internalSuffixes: settings.dns.internalSuffixes, ownAddresses: ownAddresses,
+            internalSuffixes: settings.dns.internalSuffixes + settings.dns.hosts.map(\.name), ownAddresses: ownAddresses,
             defaultMode: settings.defaults.mode, defaultUninspectable: settings.defaults.uninspectable)
         return Policy.compile(spec, learned: learned).mapError { failure in
             ConfigErrors(failure.errors.map { ConfigError(place(of: $0.place), $0.message) })

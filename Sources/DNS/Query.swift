@@ -61,6 +61,8 @@ public struct Rejection: Equatable, Sendable {
     public let code: ResponseCode
     /// What is wrong with its bytes; nil where they only ask for what we do not do.
     public let fault: DNSFault?
+    /// Where the question ends, where it could be read: it is repeated.
+    var questionEnd: Int?
 }
 
 /// What is asked of whom: the key of what is kept and of what is under way. It borrows the name.
@@ -109,7 +111,7 @@ extension Query {
             var edns: EDNS?
             if header.additionals > 0 {
                 let additional = try readAdditionals(header.additionals, of: bytes, from: at)
-                guard additional.version == 0 else { return reject(header, .badVersion, nil) }
+                guard additional.version == 0 else { return reject(header, .badVersion, nil, questionEnd: question.end) }
                 (edns, at) = (additional.edns, additional.end)
             }
             guard at == bytes.count else { throw .trailing }
@@ -123,8 +125,11 @@ extension Query {
         }
     }
 
-    private static func reject(_ header: Header, _ code: ResponseCode, _ fault: DNSFault?) -> Reading {
-        .reject(Rejection(id: header.id, flags: header.flags, code: code, fault: fault))
+    private static func reject(
+        _ header: Header, _ code: ResponseCode, _ fault: DNSFault?, questionEnd: Int? = nil
+    ) -> Reading {
+        .reject(
+            Rejection(id: header.id, flags: header.flags, code: code, fault: fault, questionEnd: questionEnd))
     }
 
     /// An OPT record and, after it, the signature of a transaction (RFC 8945), which is not ours to check.

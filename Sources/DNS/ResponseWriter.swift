@@ -109,12 +109,18 @@ public enum ResponseWriter {
         opt.append(to: &buffer)
     }
 
-    /// Answers what is no query of ours: a header alone, with the code.
-    public static func reject(_ rejection: Rejection, payloadSize: UInt16, into buffer: inout Buffer) {
+    /// Answers what is no query of ours: a header with the code, and the question if it could be read.
+    public static func reject(
+        _ rejection: Rejection, in bytes: UnsafeRawBufferPointer, payloadSize: UInt16, into buffer: inout Buffer
+    ) {
         // Operation and recursion desired are the client's; a code over 15 needs an OPT record.
         let opt = Opt(code: rejection.code, payloadSize: payloadSize)
         let flags = Header.response | rejection.flags & (0x7800 | Header.recursionDesired) | opt.headerCode
-        buffer.append(header: rejection.id, flags: flags, questions: 0, additionals: opt.length > 0 ? 1 : 0)
+        let end = rejection.questionEnd ?? Header.length
+        buffer.append(
+            header: rejection.id, flags: flags, questions: end > Header.length ? 1 : 0,
+            additionals: opt.length > 0 ? 1 : 0)
+        buffer.append(UnsafeRawBufferPointer(rebasing: bytes[Header.length..<end]))
         opt.append(to: &buffer)
     }
 }

@@ -52,7 +52,8 @@ public final class StoredAnswer: Sendable {
         var lifetime: UInt32 = 0
         if code == .noError || code == .noSuchName, !header.isTruncated {
             if !isNegative {
-                lifetime = writer.leastTime.clamped(to: Answer.ttl)
+                // Zero is for this one transaction alone (RFC 1035 section 3.2.1).
+                lifetime = writer.leastTime == 0 ? 0 : writer.leastTime.clamped(to: Answer.ttl)
             } else if denialTime != nil || !chain.isReferral {
                 // A denial without a term is not to be remembered (RFC 2308 section 5): the least time there is.
                 lifetime = min(denialTime ?? 0, writer.leastTime).clamped(to: Answer.denialTTL)

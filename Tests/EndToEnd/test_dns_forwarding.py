@@ -215,7 +215,7 @@ def test_errors_are_told(world, gateway, scripted, rcode, text):
     assert gateway.dns_sessions(what)[0]["dns"]["rcode"] == got
     scripted.script = plain
     if text != "NXDOMAIN":
-        time.sleep(1.1)
+        time.sleep(2.1)
         assert ask(world, what, timeout=8).addresses == [PLAIN], "a failure is not kept for long"
 
 

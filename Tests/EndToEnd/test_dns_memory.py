@@ -44,8 +44,8 @@ def test_the_story(world, weir, unbound, nginx):
     assert ask(world, "canarytokens.com", source=POD_DH157).addresses == [CANARY]
     assert body_of(world.curl("--resolve", f"canarytokens.com:80:{CANARY}", "-d", "name=Jeanne",
                               "http://canarytokens.com/stuff/collect", source=POD_DH157)) == (200, "collected\n")
-    asked = gateway.dns_sessions("canarytokens.com", type="A")[0]
-    assert asked["service"] == "myapp.default" and asked["pod"] == "myapp-7d9c"
+    asked = gateway.dns_sessions("canarytokens.com", type="A", service="myapp.default")[0]
+    assert asked["pod"] == "myapp-7d9c"
     assert asked["destination"] == f"{RESOLVER}:53" and "fqdn" not in asked
     assert asked["dns"] == {"name": "canarytokens.com", "type": "A", "rcode": "NOERROR", "answers": [CANARY],
                             "resolver": f"{UNBOUND}:53", "cached": False}

@@ -146,14 +146,14 @@ def test_a_full_disk_leaves_no_question_unrecorded(world, small_disk, weir, unbo
     gateway = weir(CONFIG, dns=dns())
     gateway.stop()
     text = gateway.text(CONFIG + "limits: {dns_queries_per_client: 100000}\n")
-    gateway.place(text.replace("keep: 8", "keep: 8, queue: 256KiB"))
+    gateway.place(text.replace("keep: 8", "keep: 8, queue: 1MiB"))
     gateway.start()
     assert ask(world, "origin.example").addresses == [ORIGIN]
     ballast = small_disk / "ballast"
     with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError):
         while True:
             file.write(b"x" * 4096)
-    names = [(f"n{index}.d{index % 301}.bulk", "A") for index in range(8000)]
+    names = [(f"n{index}.d{index % 301}.bulk", "A") for index in range(16000)]
     answers = many(world, names, rate=3000, window=32, timeout=2)
     answered = {what for (what, _), answer in zip(names, answers) if answer is not None}
     assert 1 < len(answered) < len(names), f"{len(answered)} answered of {len(names)}: nothing waited"

@@ -57,6 +57,8 @@ struct NameExchange {
         action = decision.action
     }
 
+    var isTunnel: Bool { !evidence.isEmpty }
+
     /// Who remembers what is answered.
     var keeper: IPAddress { snapshot.policy.keeper(identity, client.address) }
     var service: Service { snapshot.policy.services[identity.service] }

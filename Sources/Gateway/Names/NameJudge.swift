@@ -66,16 +66,10 @@ final class NameJudge {
 
     // MARK: Answers
 
-    /// Judges what an answer says: every address of it counts, for a name with an inward address among others is a trap.
+    /// Judges what an answer says: every address of it counts, and every hint.
     func judge(_ exchange: inout NameExchange, _ answer: StoredAnswer, _ bytes: UnsafeRawBufferPointer) {
-        let policy = exchange.snapshot.policy
-        for address in answer.addresses {
-            switch policy.classify(address, name: exchange.name, service: exchange.identity.service) {
-            case .outward: break
-            case .inward: exchange.note(.inwardAddress)
-            case .privateBehindName: exchange.note(.rebinding)
-            }
-        }
+        for address in answer.addresses { judge(&exchange, address) }
+        for hint in answer.hints { judge(&exchange, hint) }
         guard exchange.query.type != .a, exchange.query.type != .aaaa else { return }
         let hub = worker.hub
         let name = exchange.query.name(in: bytes)
@@ -88,14 +82,30 @@ final class NameJudge {
         }
     }
 
-    /// The answer without hints that lead inward, and without what would take the client out of sight where its TLS is to be
-    /// read; nil where nothing is to be taken out.
+    private func judge(_ exchange: inout NameExchange, _ address: IPAddress) {
+        switch verdict(exchange, address) {
+        case .outward: break
+        case .inward: exchange.note(.inwardAddress)
+        case .privateBehindName: exchange.note(.rebinding)
+        }
+    }
+
+    private func verdict(_ exchange: NameExchange, _ address: IPAddress) -> AddressVerdict {
+        exchange.snapshot.policy.classify(address, name: exchange.name, service: exchange.identity.service)
+    }
+
+    /// The answer without addresses that the client must not have, and without what would take it out of sight where its TLS
+    /// is to be read; nil where nothing is to be taken out.
     func fit(_ answer: StoredAnswer, for exchange: NameExchange) -> StoredAnswer? {
-        guard answer.hasServiceBinding else { return nil }
-        let policy = exchange.snapshot.policy
+        guard answer.hasServiceBinding || exchange.action == .deny else { return nil }
         let isRead = exchange.snapshot.inspects(exchange.name, service: exchange.identity.service)
         return answer.rewritten(
-            keeping: { policy.classify($0, name: exchange.name, service: exchange.identity.service) == .outward },
-            dropsECH: isRead, dropsHTTP3: isRead)
+            keeping: { address in
+                switch verdict(exchange, address) {
+                case .outward: true
+                case .inward: false
+                case .privateBehindName: exchange.decision.mode != .protect
+                }
+            }, dropsECH: isRead, dropsHTTP3: isRead)
     }
 }

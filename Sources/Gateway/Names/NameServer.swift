@@ -91,7 +91,7 @@ final class NameServer: Handler {
             record(.dnsMalformed, from: client, to: asked, at: door.context, bytes: bytes.count)
             door.gaveUp()
         case .reject(let rejection):
-            ResponseWriter.reject(rejection, payloadSize: NameServer.payloadSize, into: &outbox)
+            ResponseWriter.reject(rejection, in: bytes, payloadSize: NameServer.payloadSize, into: &outbox)
             record(
                 rejection.fault == nil ? nil : .dnsMalformed, from: client, to: asked, at: door.context,
                 bytes: bytes.count, answered: rejection.code, outbox.count)
@@ -203,8 +203,10 @@ final class NameServer: Handler {
     ) {
         var (exchange, given) = (exchange, given)
         watch.judge(&exchange, given.answer, bytes)
-        if exchange.action == .deny { return block(exchange, bytes, resolver: given.resolver, through: door) }
         if let fit = watch.fit(given.answer, for: exchange) { given.answer = fit }
+        if exchange.action == .deny, exchange.isTunnel || given.answer.addresses.isEmpty && !given.answer.hasServiceBinding {
+            return block(exchange, bytes, resolver: given.resolver, through: door)
+        }
         remember(exchange, given)
         let query = exchange.query
         ResponseWriter.write(
