@@ -23,7 +23,8 @@ struct ForwarderTests {
         let world = ForwarderWorld()
         let wire = name("a.test").wire
         let inquiries = [
-            Inquiry(name: wire, type: .a), Inquiry(name: wire, type: .aaaa), Inquiry(name: wire, type: .a, recordClass: 3),
+            Inquiry(name: wire, type: .a), Inquiry(name: wire, type: .aaaa),
+            Inquiry(name: wire, type: .a, recordClass: 3),
             Inquiry(name: wire, type: .a, isDNSSECOK: true), Inquiry(name: wire, type: .a, checkingDisabled: true),
             Inquiry(name: name("b.test").wire, type: .a),
         ]

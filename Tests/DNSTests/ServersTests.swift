@@ -65,13 +65,16 @@ struct ServersTests {
         #expect(world.outcomes() == ["no resolver is configured"] && world.core.inflight == 0)
     }
 
-    @Test(arguments: [
-        ("10.96.0.10:53", "10.96.0.10:53"), ("[2001:db8::1]:5353", "[2001:db8::1]:5353"),
-        ("tls://9.9.9.9:853#DNS.quad9.net", "tls://9.9.9.9:853#dns.quad9.net"),
-        ("tls://[2620:fe::fe]:853#dns.quad9.net", "tls://[2620:fe::fe]:853#dns.quad9.net"), ("tls://9.9.9.9:853", nil),
-        ("tls://9.9.9.9:853#", nil), ("tls://9.9.9.9:853#a#b", nil), ("10.96.0.10", nil), ("10.96.0.10:0", nil),
-        ("https://9.9.9.9:853#a", nil), ("", nil),
-    ] as [(String, String?)]) func addressesOfServers(_ text: String, _ shown: String?) {
+    @Test(
+        arguments: [
+            ("10.96.0.10:53", "10.96.0.10:53"), ("[2001:db8::1]:5353", "[2001:db8::1]:5353"),
+            ("tls://9.9.9.9:853#DNS.quad9.net", "tls://9.9.9.9:853#dns.quad9.net"),
+            ("tls://[2620:fe::fe]:853#dns.quad9.net", "tls://[2620:fe::fe]:853#dns.quad9.net"),
+            ("tls://9.9.9.9:853", nil),
+            ("tls://9.9.9.9:853#", nil), ("tls://9.9.9.9:853#a#b", nil), ("10.96.0.10", nil), ("10.96.0.10:0", nil),
+            ("https://9.9.9.9:853#a", nil), ("", nil),
+        ] as [(String, String?)]) func addressesOfServers(_ text: String, _ shown: String?)
+    {
         #expect(ServerAddress(text)?.description == shown)
     }
 
