@@ -88,6 +88,7 @@ if Context.environment["WEIR_FUZZ"] != nil {
     package.targets += [
         fuzz("HTTP1", ["HTTP"], exclude: ["corpus", "dictionary"]),
         fuzz("DNS", ["Bytes", "DNS"]),
+        fuzz("DNSAnswer", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),
         fuzz("DLP", ["Bytes", "DLP"]),
     ]

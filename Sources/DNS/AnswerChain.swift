@@ -44,7 +44,7 @@ struct AnswerChain {
                 return
             }
             guard records.count <= AnswerChain.recordsMax else { throw .size }
-            try writeRedirections(of: name, into: &writer)
+            try writeRedirections(into: &writer)
             guard let alias, let target = message.target(of: alias) else { return }
             try writer.append(alias, of: message, to: .answer)
             for record in records where covers(record, .cname) && message.same(record.name, name) {
@@ -55,14 +55,19 @@ struct AnswerChain {
         }
     }
 
-    /// Writes the DNAME records above a name, from which its alias was made (RFC 6672 section 3.1).
-    private func writeRedirections(of name: WireName, into writer: inout AnswerWriter) throws(DNSFault) {
-        for record in records
-        where matches(record) && (record.type == .dname || covers(record, .dname))
-            && record.name.length < name.length && message.isWithin(name, record.name)
-        {
+    /// Writes the DNAME records above the last name, from which its alias was made (RFC 6672 section 3.1); one that lies
+    /// above an earlier name too has been written there.
+    private func writeRedirections(into writer: inout AnswerWriter) throws(DNSFault) {
+        for record in records where matches(record) && (record.type == .dname || covers(record, .dname)) {
+            guard let above = names.firstIndex(where: { isBelow($0, record.name) }), above == names.count - 1 else {
+                continue
+            }
             try writer.append(record, of: message, to: .answer)
         }
+    }
+
+    private func isBelow(_ name: WireName, _ ancestor: WireName) -> Bool {
+        ancestor.length < name.length && message.isWithin(name, ancestor)
     }
 
     /// Writes what the zones of the chain say of themselves. `denialTime` goes into their SOA records (RFC 2308 section 3).
@@ -84,15 +89,19 @@ struct AnswerChain {
 
     /// A server that knows no more than whom to ask.
     var isReferral: Bool {
-        message.authorities.prefix(AnswerChain.authoritiesMax).contains { $0.type == .ns && isInBailiwick($0) }
+        message.authorities.prefix(AnswerChain.authoritiesMax).contains {
+            $0.type == .ns && matches($0) && isInBailiwick($0)
+        }
     }
 }
 
 // MARK: - What belongs
 
 extension AnswerChain {
+    /// A record of the question's class; what only looks like a record, OPT and TSIG, has no place in these sections.
     private func matches(_ record: ResourceRecord) -> Bool {
-        record.recordClass == question.recordClass || question.recordClass == 255
+        (record.recordClass == question.recordClass || question.recordClass == 255)
+            && record.type != .opt && record.type != .tsig
     }
 
     private func isAsked(_ type: RecordType) -> Bool { type == question.type || question.type == .any }
@@ -127,7 +136,7 @@ extension AnswerChain {
         if type == .nsec3 { return message.parent(of: record.name).map(isAbove) ?? false }
         if record.type == .rrsig { return isSigned(record, for: record.name) }
         return message.authorities.prefix(AnswerChain.authoritiesMax).contains {
-            message.covered(by: $0) == .nsec && message.same($0.name, record.name) && isSigned($0, for: record.name)
+            covers($0, .nsec) && matches($0) && message.same($0.name, record.name) && isSigned($0, for: record.name)
         }
     }
 

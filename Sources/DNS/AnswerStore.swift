@@ -24,31 +24,21 @@ public struct AnswerStore: ~Copyable {
     fileprivate struct Entry {
         /// Nil in a place that is free.
         var answer: StoredAnswer?
-        var hash: UInt64 = 0
+        let hash: UInt64
+        /// All of the key but its name, which is in the answer, and its server.
+        let kind: UInt64
+        let server: Endpoint
         var came = Ticks(milliseconds: 0)
         var expires = Ticks(milliseconds: 0)
-        var server: Endpoint?
-        var type = RecordType(rawValue: 0)
-        var recordClass: UInt16 = 0
-        var flags: UInt8 = 0
+        var cost: UInt32 = 0
+        /// The place behind it in its queue, or the next free one.
+        var next = AnswerStore.none
         /// Uses since it came, and rounds that it is good for in its queue.
         var uses: UInt8 = 0
         var rounds: UInt8 = 0
         var saidPrefetch = false
-        var isMain = false
+        var isMain: Bool
         var line: Int { isMain ? 1 : 0 }
-        var cost: UInt32 = 0
-        /// The place behind it in its queue, or the next free one.
-        var next = AnswerStore.none
-
-        mutating func renew(_ answer: StoredAnswer, cost: UInt32, came: Ticks, expires: Ticks) {
-            self.answer = answer
-            self.cost = cost
-            self.came = came
-            self.expires = expires
-            uses = 0
-            saidPrefetch = false
-        }
     }
 
     /// First in, first out, linked through the entries: the first is probation, the second the main queue.
@@ -59,13 +49,14 @@ public struct AnswerStore: ~Copyable {
     }
 
     fileprivate static let none = UInt32.max
+    fileprivate static let noServer = Endpoint(.anyV6, 0)
     /// An entry is at least this large: a short name's denial. It bounds their number, and with it the index.
     private static let entryMin = 512
     /// Uses after which an answer is worth asking for before anybody waits for it.
-    private static let usesOfHot: UInt8 = 3
-    private static let roundsMax: UInt8 = 3
-    /// Entries looked at to find one that goes; past them the next one goes, used or not.
-    private static let stepsMax = 32
+    fileprivate static let usesOfHot: UInt8 = 3
+    fileprivate static let roundsMax: UInt8 = 3
+    /// Entries of the main queue that get another round before one goes, used or not.
+    private static let roundsOfEviction = 32
 
     public let bytesMax: Int
     private let entriesMax: Int
@@ -96,27 +87,14 @@ public struct AnswerStore: ~Copyable {
         var size = 16
         while size < 2 * entriesMax { size *= 2 }
         index = ContiguousArray(repeating: 0, count: size)
-        ghosts = ContiguousArray(repeating: 0, count: size / 2)
+        ghosts = ContiguousArray(repeating: 0, count: size)
+        entries.reserveCapacity(entriesMax)
     }
 
     /// Finds what is kept for a question. Allocates nothing.
     public mutating func find(_ key: QuestionKey, now: Ticks) -> Hit? {
         guard let place = place(of: key, hash: hash(key)) else { return nil }
-        let (came, expires) = (entries[place].came, entries[place].expires)
-        guard let answer = entries[place].answer, now < expires + staleFor || now < expires else { return nil }
-        let isStale = now >= expires
-        if entries[place].rounds < AnswerStore.roundsMax { entries[place].rounds += 1 }
-        if entries[place].uses < .max { entries[place].uses += 1 }
-        var wantsPrefetch = false
-        if !isStale, entries[place].uses >= AnswerStore.usesOfHot, !entries[place].saidPrefetch,
-            (expires - now).count * 10 <= (expires - came).count
-        {
-            entries[place].saidPrefetch = true
-            wantsPrefetch = true
-        }
-        return Hit(
-            answer: answer, age: UInt32(clamping: (now - came).count / 1000), isStale: isStale,
-            wantsPrefetch: wantsPrefetch)
+        return entries[place].use(now: now, staleFor: staleFor)
     }
 
     /// Keeps an answer for as long as it says; one that is not to be kept leaves what is there, which may yet be of use.
@@ -132,14 +110,10 @@ public struct AnswerStore: ~Copyable {
             return
         }
         while count > 0, bytes + cost > bytesMax || count >= entriesMax { evict(now: now) }
-        var entry = Entry()
-        entry.hash = hash
-        entry.server = key.server
-        entry.type = key.type
-        entry.recordClass = key.recordClass
-        entry.flags = key.flags
+        var entry = Entry(
+            hash: hash, kind: key.kind, server: key.server ?? AnswerStore.noServer,
+            isMain: ghosts[ghost(hash)] == UInt32(truncatingIfNeeded: hash >> 32))
         entry.renew(answer, cost: UInt32(cost), came: now, expires: expires)
-        entry.isMain = ghosts[ghost(hash)] == UInt32(truncatingIfNeeded: hash >> 32)
         let place = takePlace(entry)
         append(place)
         addToIndex(place, hash: hash)
@@ -184,11 +158,14 @@ extension AnswerStore {
 
     /// Forgets one entry.
     private mutating func evict(now: Ticks) {
-        for step in 1...AnswerStore.stepsMax {
+        var rounds = 0
+        while true {
             let isMain = lines[0].bytes <= bytes / 10 && lines[1].bytes > 0
             guard let place = takeFirst(of: isMain ? 1 : 0) else { return }
+            // Out of probation each goes once; round and round in the main queue only so often.
             let isUsed = entries[place].rounds > 0 && now < entries[place].expires
-            guard isUsed, step < AnswerStore.stepsMax else { return forget(place) }
+            guard isUsed, rounds < AnswerStore.roundsOfEviction else { return forget(place) }
+            if isMain { rounds += 1 }
             entries[place].rounds -= 1
             entries[place].isMain = true
             append(place)
@@ -252,51 +229,73 @@ extension AnswerStore {
     }
 
     private func hash(_ key: QuestionKey) -> UInt64 {
-        var hash = secret.0 ^ UInt64(key.name.count)
-        var at = 0
-        while at + 8 <= key.name.count {
-            hash = mix(hash ^ lower(key.name.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
-            at += 8
+        let name = key.name
+        var hash = mix(secret.0 ^ key.kind)
+        if name.count < 8 {
+            var word: UInt64 = 0
+            for byte in name { word = word << 8 | UInt64(byte) }
+            hash = mix(hash ^ lower(word))
+        } else {
+            var at = 0
+            while at < name.count - 8 {
+                hash = mix(hash ^ lower(name.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
+                at &+= 8
+            }
+            // The last eight bytes, some of them for the second time.
+            hash = mix(hash ^ lower(name.loadUnaligned(fromByteOffset: name.count - 8, as: UInt64.self)))
         }
-        var rest: UInt64 = 0
-        while at < key.name.count {
-            rest = rest << 8 | UInt64(lower(key.name[at]))
-            at += 1
-        }
-        hash = mix(hash ^ rest)
-        hash = mix(hash ^ (UInt64(key.type.rawValue) << 32 | UInt64(key.recordClass) << 8 | UInt64(key.flags)))
         guard let server = key.server else { return hash }
         return mix(mix(hash ^ server.address.high) ^ server.address.low ^ UInt64(server.port) << 48)
     }
 
-    private func mix(_ value: UInt64) -> UInt64 {
+    @inline(__always) private func mix(_ value: UInt64) -> UInt64 {
         let product = value.multipliedFullWidth(by: secret.1)
         return product.high ^ product.low
     }
 }
 
-extension QuestionKey {
-    fileprivate var flags: UInt8 { (isDNSSECOK ? 1 : 0) | (isCheckingDisabled ? 2 : 0) }
-}
-
 extension AnswerStore.Entry {
+    fileprivate mutating func renew(_ answer: StoredAnswer, cost: UInt32, came: Ticks, expires: Ticks) {
+        self.answer = answer
+        self.cost = cost
+        self.came = came
+        self.expires = expires
+        uses = 0
+        saidPrefetch = false
+    }
+
+    fileprivate mutating func use(now: Ticks, staleFor: Milliseconds) -> AnswerStore.Hit? {
+        guard let answer, now < expires + staleFor else { return nil }
+        rounds = min(rounds + 1, AnswerStore.roundsMax)
+        if uses < AnswerStore.usesOfHot { uses += 1 }
+        let isStale = now >= expires
+        let isEnding = (expires - now).count * 10 <= (expires - came).count
+        let wantsPrefetch = isEnding && !isStale && !saidPrefetch && uses == AnswerStore.usesOfHot
+        if wantsPrefetch { saidPrefetch = true }
+        return AnswerStore.Hit(
+            answer: answer, age: UInt32(clamping: (now - came).count / 1000), isStale: isStale,
+            wantsPrefetch: wantsPrefetch)
+    }
+
     /// Whether the entry is for the key: the name in the answer's question is in lower case.
     fileprivate func isFor(_ key: QuestionKey) -> Bool {
-        guard let answer, type == key.type, recordClass == key.recordClass, flags == key.flags,
-            answer.nameEnd - Header.length == key.name.count, server == key.server
-        else { return false }
+        guard let answer, kind == key.kind else { return false }
+        if let server = key.server, self.server != server { return false }
+        let name = key.name
         return answer.bytes.withUnsafeBytes { stored in
+            // Bounds: the name, whose length is part of the kind, ends at `nameEnd`, before the type and class.
+            let start = Header.length
+            if name.count < 8 {
+                for index in 0..<name.count where stored[start + index] != lower(name[index]) { return false }
+                return true
+            }
             var at = 0
-            while at + 8 <= key.name.count {
-                let word = stored.loadUnaligned(fromByteOffset: Header.length + at, as: UInt64.self)
-                guard word == lower(key.name.loadUnaligned(fromByteOffset: at, as: UInt64.self)) else { return false }
-                at += 8
+            while true {
+                let word = stored.loadUnaligned(fromByteOffset: start + at, as: UInt64.self)
+                guard word == lower(name.loadUnaligned(fromByteOffset: at, as: UInt64.self)) else { return false }
+                guard at < name.count - 8 else { return true }
+                at = min(at + 8, name.count - 8)
             }
-            while at < key.name.count {
-                guard stored[Header.length + at] == lower(key.name[at]) else { return false }
-                at += 1
-            }
-            return true
         }
     }
 }

@@ -115,17 +115,7 @@ extension Message {
     public func same(_ a: WireName, _ b: WireName) -> Bool {
         guard a.length == b.length else { return false }
         if a.start == b.start { return true }
-        var (left, right) = (a.labels(in: bytes), b.labels(in: bytes))
-        while true {
-            switch (left.next(), right.next()) {
-            case (nil, nil): return true
-            case (let a?, let b?):
-                guard a.count == b.count, zip(bytes[a], bytes[b]).allSatisfy({ lower($0) == lower($1) }) else {
-                    return false
-                }
-            default: return false
-            }
-        }
+        return sameLabels(a.labels(in: bytes), b.labels(in: bytes))
     }
 
     /// The name in canonical form, if it is one that a host can have. Allocates.

@@ -12,7 +12,9 @@ extension DomainName {
             var at = 0
             while at < name.count - 1 {
                 let end = at + 1 + Int(name[at])
-                guard name[at] != 0, end < name.count, !name[at + 1..<end].contains(UInt8(ascii: ".")) else { return nil }
+                guard name[at] != 0, end < name.count, !name[at + 1..<end].contains(UInt8(ascii: ".")) else {
+                    return nil
+                }
                 room[at] = UInt8(ascii: ".")
                 at = end
             }

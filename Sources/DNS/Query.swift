@@ -73,6 +73,8 @@ public struct QuestionKey {
     public let isCheckingDisabled: Bool
     /// Answers of a resolver that a client chose are kept apart from all others.
     public let server: Endpoint?
+    /// All of the key but the bytes of its name and its server, in one word.
+    let kind: UInt64
 
     public init(
         name: UnsafeRawBufferPointer, type: RecordType, recordClass: UInt16 = Question.internet,
@@ -84,6 +86,8 @@ public struct QuestionKey {
         self.isDNSSECOK = isDNSSECOK
         self.isCheckingDisabled = isCheckingDisabled
         self.server = server
+        let flags: UInt64 = (isDNSSECOK ? 1 : 0) | (isCheckingDisabled ? 2 : 0) | (server == nil ? 0 : 4)
+        kind = UInt64(type.rawValue) << 48 | UInt64(recordClass) << 32 | UInt64(name.count) << 8 | flags
     }
 }
 
@@ -131,16 +135,25 @@ extension Query {
         var edns: EDNS?
         var version: UInt8 = 0
         for index in 0..<count {
-            let record = try ResourceRecord(reading: bytes, at: at)
-            at = record.data.upperBound
-            if record.type == .tsig, index == count - 1 { continue }
-            guard record.type == .opt, edns == nil else { throw .counts }
-            guard record.name.length == 1 else { throw .edns }
-            version = UInt8(truncatingIfNeeded: record.timeToLive >> 16)
-            edns = EDNS(
-                payloadSize: max(record.recordClass, EDNS.payloadMin), isDNSSECOK: record.timeToLive & 0x8000 != 0)
+            // Nearly every query ends in an OPT record, which is read without the detours of others: its name is one byte.
+            guard let size = bytes.uint16(at: at + 3), let flags = bytes.uint32(at: at + 5),
+                let length = bytes.uint16(at: at + 9), bytes[at] == 0,
+                bytes.uint16(at: at + 1) == RecordType.opt.rawValue
+            else {
+                let record = try ResourceRecord(reading: bytes, at: at)
+                guard record.type != .opt else { throw .edns }
+                guard record.type == .tsig, index == count - 1 else { throw .counts }
+                at = record.data.upperBound
+                continue
+            }
+            guard edns == nil else { throw .counts }
+            let options = at + 11..<at + 11 + Int(length)
+            guard options.upperBound <= bytes.count else { throw .cut }
+            at = options.upperBound
+            version = UInt8(truncatingIfNeeded: flags >> 16)
+            edns = EDNS(payloadSize: max(size, EDNS.payloadMin), isDNSSECOK: flags & 0x8000 != 0)
             // Another version may have other options.
-            if version == 0 { try checkOptions(of: bytes, in: record.data) }
+            if version == 0 { try checkOptions(of: bytes, in: options) }
         }
         return (edns, version, at)
     }

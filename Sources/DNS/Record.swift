@@ -10,7 +10,8 @@ public struct Header: Equatable, Sendable {
     public let additionals: UInt16
 
     public init?(_ bytes: UnsafeRawBufferPointer) {
-        guard let id = bytes.uint16(at: 0), let flags = bytes.uint16(at: 2), let questions = bytes.uint16(at: 4),
+        guard bytes.count >= Header.length, let id = bytes.uint16(at: 0), let flags = bytes.uint16(at: 2),
+            let questions = bytes.uint16(at: 4),
             let answers = bytes.uint16(at: 6), let authorities = bytes.uint16(at: 8),
             let additionals = bytes.uint16(at: 10)
         else { return nil }

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 
 /// Where names stand in the data of a record: after some bytes and some strings, before a rest.
 ///
@@ -94,7 +95,12 @@ func sameLabels(_ a: WireName.Labels, _ b: WireName.Labels) -> Bool {
     var (left, right) = (a, b)
     while let one = left.next() {
         guard let other = right.next(), one.count == other.count else { return false }
-        if left.bytes.baseAddress == right.bytes.baseAddress, one == other { continue }
+        // Where two names run together, all that follows is the same.
+        guard let start = left.bytes.baseAddress.map({ $0 + one.lowerBound }),
+            let otherStart = right.bytes.baseAddress.map({ $0 + other.lowerBound })
+        else { return false }
+        if start == otherStart { return true }
+        if memcmp(start, otherStart, one.count) == 0 { continue }
         for index in 0..<one.count
         where lower(left.bytes[one.lowerBound + index]) != lower(right.bytes[other.lowerBound + index]) {
             return false

@@ -12,12 +12,17 @@ public struct ExtendedError: Sendable {
     }
 
     public static let stale = ExtendedError(code: 3)
+    public static let staleNoSuchName = ExtendedError(code: 19)
     public static let blocked = ExtendedError(code: 15)
     public static let filtered = ExtendedError(code: 17)
     public static let prohibited = ExtendedError(code: 18)
     public static let notSupported = ExtendedError(code: 21)
     public static let noReachableAuthority = ExtendedError(code: 22)
     public static let networkError = ExtendedError(code: 23)
+
+    fileprivate static func stale(_ answer: StoredAnswer) -> ExtendedError {
+        answer.responseCode == .noSuchName ? .staleNoSuchName : .stale
+    }
 }
 
 /// Writes the responses that clients get. All of them append to a buffer; none allocates unless the buffer must grow.
@@ -43,8 +48,8 @@ public enum ResponseWriter {
         let questionEnd = query.question.end
         precondition(answer.nameEnd == query.question.name.end, "the answer to another question")
         precondition(bytes.count >= questionEnd, "another query's bytes")
-        var opt = Opt(query, answer.responseCode, payloadSize, extended ?? (isStale ? .stale : nil))
-        if answer.bytes.count + opt.length > sizeMax { opt.extended = nil }
+        var opt = Opt(query, answer.responseCode, payloadSize, extended ?? (isStale ? .stale(answer) : nil))
+        if answer.bytes.count + opt.length > sizeMax { opt.drop() }
         let isTruncated = answer.bytes.count + opt.length > sizeMax
         let count = isTruncated ? questionEnd : answer.bytes.count
         let room = buffer.writable(count + opt.length)
@@ -68,8 +73,8 @@ public enum ResponseWriter {
         } else {
             lower(room, at: answer.timeOffsets, by: age, isStale: isStale)
         }
-        buffer.wrote(count)
-        opt.append(to: &buffer)
+        opt.write(to: room, at: count)
+        buffer.wrote(count + opt.length)
         return isTruncated
     }
 
@@ -122,7 +127,9 @@ private struct Opt {
     private let isDNSSECOK: Bool
     private let code: ResponseCode
     private let payloadSize: UInt16
-    var extended: ExtendedError?
+    private var extended: ExtendedError?
+    /// What it takes of the message; zero if it is not there.
+    private(set) var length: Int
 
     init(_ query: Query, _ code: ResponseCode, _ payloadSize: UInt16, _ extended: ExtendedError?) {
         isThere = query.edns != nil
@@ -130,6 +137,8 @@ private struct Opt {
         self.code = code
         self.payloadSize = payloadSize
         self.extended = extended
+        length = isThere ? 11 : 0
+        if isThere, let extended { length += 6 + extended.text.utf8CodeUnitCount }
     }
 
     init(code: ResponseCode, payloadSize: UInt16) {
@@ -137,11 +146,13 @@ private struct Opt {
         isDNSSECOK = false
         self.code = code
         self.payloadSize = payloadSize
+        length = isThere ? 11 : 0
     }
 
-    var length: Int {
-        guard isThere else { return 0 }
-        return 11 + (extended.map { 6 + $0.text.utf8CodeUnitCount } ?? 0)
+    /// Leaves the reason out: records come first.
+    mutating func drop() {
+        extended = nil
+        length = isThere ? 11 : 0
     }
 
     /// The code's part in the header; one that only EDNS can say is a failure to a client without.
@@ -150,20 +161,24 @@ private struct Opt {
     }
 
     func append(to buffer: inout Buffer) {
+        write(to: buffer.writable(length), at: 0)
+        buffer.wrote(length)
+    }
+
+    func write(to room: UnsafeMutableRawBufferPointer, at start: Int) {
         guard isThere else { return }
-        let room = buffer.writable(length)
-        room[0] = 0
-        room.store(RecordType.opt.rawValue, at: 1)
-        room.store(payloadSize, at: 3)
-        room.store(UInt32(code.rawValue >> 4) << 24 | (isDNSSECOK ? 0x8000 : 0), at: 5)
-        room.store(UInt16(truncatingIfNeeded: length - 11), at: 9)
-        buffer.wrote(11)
-        guard let extended else { return }
-        let count = UInt16(truncatingIfNeeded: extended.text.utf8CodeUnitCount)
-        buffer.append(bigEndian: 15)
-        buffer.append(bigEndian: 2 + count)
-        buffer.append(bigEndian: extended.code)
-        buffer.append(extended.text)
+        precondition(room.count - start >= length, "no room for the OPT record")
+        room[start] = 0
+        room.store(RecordType.opt.rawValue, at: start + 1)
+        room.store(payloadSize, at: start + 3)
+        room.store(UInt32(code.rawValue >> 4) << 24 | (isDNSSECOK ? 0x8000 : 0), at: start + 5)
+        room.store(UInt16(truncatingIfNeeded: length - 11), at: start + 9)
+        guard let extended, let target = room.baseAddress else { return }
+        let count = extended.text.utf8CodeUnitCount
+        room.store(15 as UInt16, at: start + 11)
+        room.store(UInt16(truncatingIfNeeded: 2 + count), at: start + 13)
+        room.store(extended.code, at: start + 15)
+        memcpy(target + start + 17, extended.text.utf8Start, count)
     }
 }
 

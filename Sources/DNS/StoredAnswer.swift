@@ -7,6 +7,8 @@ import Bytes
 public final class StoredAnswer: Sendable {
     /// The message. Its id is zero; its flags are those of a response that recursion was available for.
     public let bytes: ContiguousArray<UInt8>
+    /// Just after the name of the question.
+    let nameEnd: Int
     /// Where the times to live stand.
     let timeOffsets: ContiguousArray<UInt16>
     public let responseCode: ResponseCode
@@ -42,7 +44,9 @@ public final class StoredAnswer: Sendable {
             capacity: message.bytes.count)
         var chain = AnswerChain(message, question: question, isDNSSECOK: isDNSSECOK)
         try chain.writeAnswers(into: &writer)
-        let isNegative = code == .noSuchName || !chain.hasAnswer
+        // A server that says that there is none, or that it failed, and gives some all the same, is not understood.
+        guard code == .noError || !chain.hasAnswer else { throw .counts }
+        let isNegative = !chain.hasAnswer
         let denialTime = isNegative ? chain.denialTime : nil
         try chain.writeAuthorities(into: &writer, denialTime: denialTime)
         var lifetime: UInt32 = 0
@@ -83,9 +87,6 @@ public final class StoredAnswer: Sendable {
         }
     }
 
-    /// Just after the name of the question.
-    let nameEnd: Int
-
     /// An answer made here, such as one from the configuration's hosts: the addresses of the family that was asked for,
     /// or that there are none.
     public static func synthesized(_ key: QuestionKey, addresses: [IPAddress], timeToLive: UInt32) -> StoredAnswer? {
@@ -110,8 +111,9 @@ public final class StoredAnswer: Sendable {
 
     /// What it holds of memory, with the heap's own share.
     var footprint: Int {
-        let arrays = [bytes.count, 2 * timeOffsets.count, 16 * addresses.count, 16 * hints.count, name?.bytes.count ?? 0]
-        return arrays.reduce(StoredAnswer.ownFootprint) { $0 + ($1 == 0 ? 0 : $1 + StoredAnswer.arrayFootprint) }
+        func array(_ bytes: Int) -> Int { bytes == 0 ? 0 : bytes + StoredAnswer.arrayFootprint }
+        return StoredAnswer.ownFootprint + array(bytes.count) + array(2 * timeOffsets.count)
+            + array(16 * (addresses.count + hints.count)) + array(name?.bytes.count ?? 0)
     }
 
     /// The object itself, and an array's header with what the heap rounds up.

@@ -97,21 +97,21 @@ public enum DNSFault: Error, Equatable, Sendable {
 
 extension UnsafeRawBufferPointer {
     /// The integer at an offset, or nil where it is not wholly inside.
-    func uint8(at offset: Int) -> UInt8? {
+    @inline(__always) func uint8(at offset: Int) -> UInt8? {
         offset >= 0 && offset < count ? self[offset] : nil
     }
 
-    func uint16(at offset: Int) -> UInt16? {
+    @inline(__always) func uint16(at offset: Int) -> UInt16? {
         guard offset >= 0, offset <= count - 2 else { return nil }
         return UInt16(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt16.self))
     }
 
-    func uint32(at offset: Int) -> UInt32? {
+    @inline(__always) func uint32(at offset: Int) -> UInt32? {
         guard offset >= 0, offset <= count - 4 else { return nil }
         return UInt32(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 
-    func uint64(at offset: Int) -> UInt64? {
+    @inline(__always) func uint64(at offset: Int) -> UInt64? {
         guard offset >= 0, offset <= count - 8 else { return nil }
         return UInt64(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
