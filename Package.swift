@@ -41,7 +41,7 @@ let package = Package(
         module("Bytes", []),
         module("OS", ["Bytes", "CLinux"]),
         module("Loop", ["Bytes", "CLinux", "OS"]),
-        module("TLS", ["Bytes"]),
+        module("TLS", ["Bytes", "COpenSSL"]),
         module("HTTP", ["Bytes"]),
         module("DNS", ["Bytes"]),
         module("Policy", ["Bytes"]),
@@ -66,7 +66,11 @@ let package = Package(
         tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),
-        tests("TLSTests", ["TLS"]),
+        // Certificates and a server to speak TLS with.
+        .target(
+            name: "TLSSupport", dependencies: ["COpenSSL"], path: "Tests/Support/TLS", swiftSettings: house),
+        tests("TLSTests", ["Bytes", "COpenSSL", "TLS", "TLSSupport"]),
+        tests("UpstreamTests", ["Bytes", "DNS", "Loop", "OS", "TLS", "TLSSupport", "Upstream"]),
         tests("PolicyTests", ["Policy"]),
         tests("DLPTests", ["Bytes", "CCodecs", "CPCRE2", "DLP"]),
         tests("RecordTests", ["Record"]),
@@ -91,5 +95,6 @@ if Context.environment["WEIR_FUZZ"] != nil {
         fuzz("DNSAnswer", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),
         fuzz("DLP", ["Bytes", "DLP"]),
+        fuzz("TLSClient", ["Bytes", "COpenSSL", "TLS"]),
     ]
 }

@@ -2,6 +2,7 @@ import Bytes
 import DNS
 import Loop
 import OS
+import TLS
 
 /// The names of one loop: `ResolverCore` decides, this opens the sockets and keeps the time.
 ///
@@ -14,6 +15,10 @@ public final class Resolver: Handler {
     /// By the slot of their channel.
     private var channels: ContiguousArray<ResolverChannel?> = []
     private var waiting: [DomainName: [Token]] = [:]
+    /// Who may vouch for servers that are asked over TLS; without it none of them is. One trust serves all loops.
+    public var trust: Trust?
+    /// Of servers of the configuration, since others are not asked over TLS.
+    private var tickets: [ServerAddress: Resumption] = [:]
     /// Where reads go: the largest message, behind its length.
     let room: UnsafeMutableRawBufferPointer
 
@@ -36,13 +41,17 @@ public final class Resolver: Handler {
 
     /// Takes new settings. Kept answers stay if the servers do; whoever waits gets the answer of the new ones.
     public func adopt(_ settings: ResolverSettings) {
+        tickets.removeAll()
         core.adopt(settings, now: loop.now)
         work()
     }
 
     /// Ends its sockets. Nobody is told.
     public func close() {
-        for channel in channels { if let channel { loop.remove(channel) } }
+        for channel in channels {
+            channel?.finish()
+            if let channel { loop.remove(channel) }
+        }
         channels.removeAll()
         waiting.removeAll()
         loop.remove(self)
@@ -159,6 +168,7 @@ extension Resolver {
             case .close(let channel):
                 guard let closing = self[channel] else { continue }
                 channels[channel.slot] = nil
+                closing.finish()
                 loop.remove(closing)
             }
         }
@@ -181,7 +191,12 @@ extension Resolver {
                 try opened.open(on: loop)
                 channels[channel.slot] = opened
             case .stream:
-                let opened = try StreamChannel(channel, to: server.endpoint, resolver: self, mark: mark)
+                guard server.tlsName == nil || trust != nil else {
+                    core.failed(channel, because: "\(server): no authority is trusted to vouch for it", now: loop.now)
+                    return
+                }
+                let opened = try StreamChannel(
+                    channel, to: server, session: session(with: server), resolver: self, mark: mark)
                 try opened.open(on: loop)
                 channels[channel.slot] = opened
             }
@@ -189,4 +204,12 @@ extension Resolver {
             core.failed(channel, now: loop.now)
         }
     }
+
+    private func session(with server: ServerAddress) -> ClientSession? {
+        guard let name = server.tlsName, let trust else { return nil }
+        return ClientSession(trust: trust, name: .name(name), resuming: tickets[server])
+    }
+
+    /// Keeps what lets the next connection to a server begin with less.
+    func keep(_ ticket: Resumption, of server: ServerAddress) { tickets[server] = ticket }
 }

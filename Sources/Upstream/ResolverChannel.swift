@@ -2,6 +2,7 @@ import Bytes
 import DNS
 import Loop
 import OS
+import TLS
 
 /// A socket to a server that the resolver asks.
 class ResolverChannel: Handler {
@@ -15,6 +16,8 @@ class ResolverChannel: Handler {
 
     /// - Parameter message: behind the two bytes of its length.
     func send(_ message: ContiguousArray<UInt8>) {}
+    /// It is about to be closed.
+    func finish() {}
 
     fileprivate static func socket(_ kind: Socket.Kind, to server: Endpoint, mark: UInt32?) throws(Errno) -> Socket {
         let socket = try Socket(kind, for: server.address)
@@ -59,24 +62,35 @@ final class DatagramChannel: ResolverChannel {
     }
 }
 
-/// Questions and answers in one connection, each behind its length, answered in any order (RFC 7766).
+/// Questions and answers in one connection, each behind its length, answered in any order (RFC 7766); over TLS where the
+/// server has a name (RFC 7858).
 final class StreamChannel: ResolverChannel {
-    private var transport: Transport
+    private let server: ServerAddress
+    private var stream: TLSStream
     /// Written and not handed to the kernel: the questions of a turn leave in one call.
     private var outbox = Buffer()
 
     /// In one go: whoever sends without end does not keep the loop from others.
     private static let readsMost = 16
 
-    init(_ channel: Channel, to server: Endpoint, resolver: Resolver, mark: UInt32?) throws(Errno) {
-        let socket = try ResolverChannel.socket(.stream, to: server, mark: mark)
+    init(
+        _ channel: Channel, to server: ServerAddress, session: consuming ClientSession?, resolver: Resolver,
+        mark: UInt32?
+    ) throws(Errno) {
+        let socket = try ResolverChannel.socket(.stream, to: server.endpoint, mark: mark)
         try socket.setNoDelay()
-        let stands = try socket.connect(server)
-        transport = Transport(socket, connected: stands)
+        let stands = try socket.connect(server.endpoint)
+        self.server = server
+        stream = TLSStream(Transport(socket, connected: stands), session: session)
         super.init(channel, resolver)
     }
 
-    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: transport.socket.number) }
+    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: stream.number) }
+
+    override func finish() {
+        if let ticket = stream.resumption() { resolver.keep(ticket, of: server) }
+        stream.finish()
+    }
 
     override func send(_ message: ContiguousArray<UInt8>) {
         message.withUnsafeBytes { outbox.append($0) }
@@ -84,8 +98,8 @@ final class StreamChannel: ResolverChannel {
     }
 
     override func ready(_ events: Readiness) {
-        transport.note(events)
-        if let error = transport.socket.takeError() { return fail(error) }
+        stream.note(events)
+        if stream.takeError() != nil { return resolver.failed(self) }
         step()
     }
 
@@ -93,7 +107,7 @@ final class StreamChannel: ResolverChannel {
     override func resumed() { step() }
 
     private func step() {
-        do throws(Errno) {
+        do throws(StreamFault) {
             try flush()
             try read()
         } catch {
@@ -101,19 +115,25 @@ final class StreamChannel: ResolverChannel {
         }
     }
 
-    private func fail(_ error: Errno) { resolver.failed(self) }
-
-    private func flush() throws(Errno) {
-        if !outbox.isEmpty {
-            try transport.write(outbox.readable)
-            outbox.removeAll()
+    private func fail(_ fault: StreamFault) {
+        switch fault {
+        // Messages have their length in front, so an end without close_notify, as many servers leave it, hides nothing.
+        case .system, .tls(.truncated): resolver.failed(self)
+        case .tls(let failure): resolver.failed(self, because: "\(server): \(failure)")
         }
-        _ = try transport.flush()
     }
 
-    private func read() throws(Errno) {
-        for _ in 0..<StreamChannel.readsMost where transport.readable {
-            switch try transport.read(into: resolver.room) {
+    private func flush() throws(StreamFault) {
+        if !outbox.isEmpty {
+            try stream.write(outbox.readable)
+            outbox.removeAll()
+        }
+        _ = try stream.flush()
+    }
+
+    private func read() throws(StreamFault) {
+        for _ in 0..<StreamChannel.readsMost where stream.readable {
+            switch try stream.read(into: resolver.room) {
             case .moved(let count): resolver.received(self, UnsafeRawBufferPointer(rebasing: resolver.room[..<count]))
             case .wouldBlock: return
             case .ended: return resolver.failed(self)
@@ -121,6 +141,6 @@ final class StreamChannel: ResolverChannel {
             // What came may have been the reason to close.
             if token == .none { return }
         }
-        if transport.readable { resolver.loop.again(self) }
+        if stream.readable { resolver.loop.again(self) }
     }
 }

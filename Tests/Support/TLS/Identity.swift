@@ -1,0 +1,100 @@
+import COpenSSL
+
+/// A key and a certificate for it, made when a test wants one.
+///
+/// Sound to share: nothing changes it once it is made, and OpenSSL counts its references atomically.
+package final class Identity: @unchecked Sendable {
+    package enum Key { case ec, rsa(Int32) }
+    package enum Digest { case sha256, sha1 }
+
+    package let key: OpaquePointer
+    package let certificate: OpaquePointer
+    /// Sent along, from the issuer on.
+    package let chain: [Identity]
+
+    /// - Parameters:
+    ///   - from, to: the days, counted from today, between which it is valid.
+    ///   - extensions: by OpenSSL's number and notation.
+    package init(
+        _ name: String, names: String? = nil, by issuer: Identity? = nil, chain: [Identity] = [], key: Key = .ec,
+        digest: Digest = .sha256, from: Int = -1, to: Int = 30, extensions: [(Int32, String)] = []
+    ) {
+        guard let made = Identity.makeKey(key), let blank = X509_new() else { preconditionFailure("out of memory") }
+        self.key = made
+        self.chain = chain
+        certificate = blank
+        X509_set_version(certificate, 2)
+        ASN1_INTEGER_set(X509_get_serialNumber(certificate), Int.random(in: 1..<1 << 40))
+        X509_time_adj_ex(X509_getm_notBefore(certificate), Int32(from), 0, nil)
+        X509_time_adj_ex(X509_getm_notAfter(certificate), Int32(to), 0, nil)
+        X509_NAME_add_entry_by_txt(
+            X509_get_subject_name(certificate), "CN", MBSTRING_UTF8, name, Int32(name.utf8.count), -1, 0)
+        X509_set_issuer_name(certificate, X509_get_subject_name(issuer?.certificate ?? certificate))
+        X509_set_pubkey(certificate, self.key)
+        var all = extensions
+        if let names { all.append((NID_subject_alt_name, names)) }
+        for (number, value) in all {
+            let one = X509V3_EXT_conf_nid(nil, nil, number, value)
+            precondition(X509_add_ext(certificate, one, -1) == 1)
+            X509_EXTENSION_free(one)
+        }
+        let signed = X509_sign(certificate, issuer?.key ?? self.key, digest == .sha1 ? EVP_sha1() : EVP_sha256())
+        precondition(signed > 0)
+    }
+
+    deinit {
+        X509_free(certificate)
+        EVP_PKEY_free(key)
+    }
+
+    package static func authority(_ name: String, by issuer: Identity? = nil, to: Int = 30) -> Identity {
+        Identity(
+            name, by: issuer, to: to,
+            extensions: [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign")])
+    }
+
+    private static func makeKey(_ kind: Key) -> OpaquePointer? {
+        let context: OpaquePointer?
+        switch kind {
+        case .ec:
+            context = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nil)
+            EVP_PKEY_keygen_init(context)
+            EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, NID_X9_62_prime256v1)
+        case .rsa(let bits):
+            context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nil)
+            EVP_PKEY_keygen_init(context)
+            EVP_PKEY_CTX_set_rsa_keygen_bits(context, bits)
+        }
+        defer { EVP_PKEY_CTX_free(context) }
+        var key: OpaquePointer?
+        EVP_PKEY_keygen(context, &key)
+        return key
+    }
+
+    package var pem: [UInt8] { Identity.written { PEM_write_bio_X509($0, certificate) } }
+    package var keyPEM: [UInt8] { Identity.written { PEM_write_bio_PrivateKey($0, key, nil, nil, 0, nil, nil) } }
+
+    private static func written(_ body: (OpaquePointer?) -> Int32) -> [UInt8] {
+        let bio = BIO_new(BIO_s_mem())
+        defer { BIO_free(bio) }
+        precondition(body(bio) == 1)
+        var bytes = [UInt8](repeating: 0, count: BIO_ctrl_pending(bio))
+        BIO_read(bio, &bytes, Int32(bytes.count))
+        return bytes
+    }
+}
+
+extension Identity {
+    package static let root = authority("Test Root")
+    package static let middle = authority("Test Intermediate", by: root)
+    package static let otherRoot = authority("Other Root")
+
+    package static func leaf(_ names: String?, key: Key = .ec, digest: Digest = .sha256, from: Int = -1, to: Int = 30)
+        -> Identity
+    {
+        Identity(
+            "common.test", names: names, by: middle, chain: [middle], key: key, digest: digest, from: from, to: to)
+    }
+
+    package static let good = leaf("DNS:dns.test,DNS:*.wild.test,IP:192.0.2.1,IP:2001:db8::1")
+}
