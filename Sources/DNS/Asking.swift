@@ -24,9 +24,9 @@ struct Attempt {
 }
 
 /// One question under way. Every try stays open until the question is settled, so that a slow server's answer counts
-/// though the next server was already asked.
-struct Asking {
-    var inquiry: Inquiry
+/// though the next server was already asked. A class, held by one table: it is changed in many places and copied in none.
+final class Asking {
+    let inquiry: Inquiry
     /// Those of its zone, in order of preference.
     var servers: [Int]
     var askers: ContiguousArray<Asker> = []
@@ -35,7 +35,7 @@ struct Asking {
     /// Whose share of the questions under way it takes.
     var client: IPAddress?
     /// When it is over, whatever is missing.
-    var ends: Ticks
+    let ends: Ticks
     /// When the next server is asked if nothing came.
     var retryAt = Ticks.never
     var attempts: [Attempt] = []
@@ -45,11 +45,18 @@ struct Asking {
     var rounds = 0
     var failure: Failure?
     /// Sees whether a server is well again; nobody waits for it.
-    var isProbe: Bool
+    let isProbe: Bool
+
+    init(_ inquiry: Inquiry, servers: [Int], ends: Ticks, isProbe: Bool) {
+        self.inquiry = inquiry
+        self.servers = servers
+        self.ends = ends
+        self.isProbe = isProbe
+    }
 
     var deadline: Ticks { patience.reduce(min(ends, retryAt)) { min($0, $1) } }
 
-    mutating func join(_ asker: Asker, until: Ticks) {
+    func join(_ asker: Asker, until: Ticks) {
         if until < .never || !patience.isEmpty {
             while patience.count < askers.count { patience.append(.never) }
             patience.append(until)
@@ -63,13 +70,13 @@ struct Asking {
 
     func hasAsked(_ place: Int) -> Bool { asked >> UInt64(place) & 1 == 1 }
 
-    mutating func beginRound() {
+    func beginRound() {
         asked = 0
         rounds += 1
     }
 
     /// Begins anew with other servers, in the time that is left.
-    mutating func restart(_ servers: [Int]) {
+    func restart(_ servers: [Int]) {
         self.servers = servers
         attempts = []
         (attemptsMade, asked, rounds, failure) = (0, 0, 0, nil)

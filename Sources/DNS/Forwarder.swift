@@ -12,7 +12,7 @@ import Bytes
 ///
 /// An answer is believed if it comes on the socket its question left by, with its id, its question and its letters
 /// (RFC 5452); what lies off the question's chain is `StoredAnswer`'s to drop.
-public struct ForwarderCore {
+public struct ForwarderCore: ~Copyable {
     public enum Start: Equatable, Sendable {
         /// The outcome comes out of `takeFinished`.
         case pending
@@ -124,7 +124,7 @@ extension ForwarderCore {
         guard inflight < inflightMost else { return .failed(.tooMany) }
         if let client, shares[client, default: 0] >= max(1, inflightMost / 4) { return .failed(.tooMany) }
         do throws(Failure) {
-            var asking = try asking(inquiry, now: now)
+            let asking = try asking(inquiry, now: now)
             asking.join(asker, until: until)
             asking.client = client
             // Before it begins: it may be over at once.
@@ -148,8 +148,8 @@ extension ForwarderCore {
 
     /// Asks the next server at `time` at the latest, where a question is under way.
     mutating func hurry(_ inquiry: Inquiry, by time: Ticks) {
-        guard let place = underWay[inquiry], let retryAt = askings[place]?.retryAt, time < retryAt else { return }
-        askings[place]?.retryAt = time
+        guard let place = underWay[inquiry], let asking = askings[place], time < asking.retryAt else { return }
+        asking.retryAt = time
         deadline = min(deadline, time)
     }
 
@@ -173,7 +173,7 @@ extension ForwarderCore {
             servers = [number]
         }
         guard !servers.isEmpty else { throw .noServers }
-        return Asking(inquiry: inquiry, servers: servers, ends: now + timeout, isProbe: false)
+        return Asking(inquiry, servers: servers, ends: now + timeout, isProbe: false)
     }
 
     private mutating func begin(_ asking: Asking, now: Ticks) {
@@ -188,7 +188,7 @@ extension ForwarderCore {
         }
         if asking.inquiry.server == nil, !asking.isProbe { underWay[asking.inquiry] = place }
         askNextServer(place, now: now)
-        if let deadline = askings[place]?.deadline { self.deadline = min(self.deadline, deadline) }
+        deadline = min(deadline, asking.deadline)
         if sweepAt == .never {
             sweepAt = now + Line.idleMost
             deadline = min(deadline, sweepAt)
@@ -198,9 +198,7 @@ extension ForwarderCore {
     /// Sees whether a server that failed is well again, by a copy of a question that others are asked.
     mutating func probe(_ server: Int, with inquiry: Inquiry, now: Ticks) {
         begin(
-            Asking(
-                inquiry: inquiry, servers: [server], ends: now + ForwarderCore.streamPatience, isProbe: true),
-            now: now)
+            Asking(inquiry, servers: [server], ends: now + ForwarderCore.streamPatience, isProbe: true), now: now)
     }
 }
 
@@ -251,8 +249,8 @@ extension ForwarderCore {
         let gone = asking.patience.indices.filter { asking.patience[$0] <= now }
         let askers = ContiguousArray(gone.map { asking.askers[$0] })
         for index in gone.reversed() {
-            askings[place]?.askers.remove(at: index)
-            askings[place]?.patience.remove(at: index)
+            asking.askers.remove(at: index)
+            asking.patience.remove(at: index)
         }
         askersWaiting -= askers.count
         finished.append(Finished(inquiry: asking.inquiry, outcome: .failed(.late), askers: askers))
@@ -315,10 +313,10 @@ extension ForwarderCore {
         for server in asking.servers { servers[server]?.holders -= 1 }
         let fresh = zoneServers[zone(of: asking.inquiry)]
         for server in fresh { servers[server]?.holders += 1 }
-        askings[place]?.restart(fresh)
+        asking.restart(fresh)
         guard !fresh.isEmpty else { return settle(place, .failed(.noServers), now: now) }
         askNextServer(place, now: now)
-        if let deadline = askings[place]?.deadline { self.deadline = min(self.deadline, deadline) }
+        deadline = min(deadline, asking.deadline)
     }
 
     private mutating func add(_ address: ServerAddress) -> Int {

@@ -4,16 +4,15 @@ import Bytes
 extension ForwarderCore {
     /// Puts a question to the best server that it was not put to in this round.
     mutating func askNextServer(_ place: Int, now: Ticks) {
-        guard var asking = askings[place] else { return }
+        guard let asking = askings[place] else { return }
         guard asking.attemptsMade < (asking.isProbe ? 1 : ForwarderCore.attemptsMost) else {
-            askings[place]?.retryAt = .never
+            asking.retryAt = .never
             return
         }
         if asking.hasAskedAll { asking.beginRound() }
-        let unasked = asking.servers.indices.filter { !asking.hasAsked($0) }
-        guard let choice = unasked.first(where: { isWell(asking.servers[$0]) }) ?? unasked.first else { return }
+        guard let choice = nextServer(of: asking) else { return }
         asking.asked |= 1 << UInt64(choice)
-        askings[place] = asking
+        let isFirst = asking.attemptsMade == 0
         let number = asking.servers[choice]
         let way = Way(
             overStream: asking.rounds == 0 && servers[number].map { $0.streamUntil > now } ?? false,
@@ -22,7 +21,17 @@ extension ForwarderCore {
             mixed: asking.rounds == 0)
         put(place, to: number, way, now: now)
         // Not by a question that a server was silent to already.
-        if !asking.isProbe, asking.attemptsMade == 0 { probeOthers(than: number, of: asking, now: now) }
+        if isFirst, !asking.isProbe { probeOthers(than: number, of: asking, now: now) }
+    }
+
+    /// Those that are well go first, in their order.
+    private func nextServer(of asking: Asking) -> Int? {
+        var unwell: Int?
+        for (place, server) in asking.servers.enumerated() where !asking.hasAsked(place) {
+            if isWell(server) { return place }
+            unwell = unwell ?? place
+        }
+        return unwell
     }
 
     private func isWell(_ server: Int) -> Bool { servers[server]?.health.isWell == true }
@@ -37,8 +46,8 @@ extension ForwarderCore {
 
     /// Sends a question to a server.
     private mutating func put(_ place: Int, to server: Int, _ way: Way, now: Ticks) {
-        guard let inquiry = askings[place]?.inquiry, let address = servers[server]?.address else { return }
-        askings[place]?.attemptsMade += 1
+        guard let asking = askings[place], let address = servers[server]?.address else { return }
+        asking.attemptsMade += 1
         var way = way
         if address.tlsName != nil { way.overStream = true }
         let bits = random()
@@ -48,14 +57,13 @@ extension ForwarderCore {
         var id = UInt16(truncatingIfNeeded: bits)
         while owners[ForwarderCore.key(line, id)] != nil { id &+= 1 }
         let query = QueryWriter.query(
-            id: id, inquiry, edns: way.edns, capitals: way.mixed ? random() : 0, padded: address.tlsName != nil)
+            id: id, asking.inquiry, edns: way.edns, capitals: way.mixed ? random() : 0, padded: address.tlsName != nil)
         owners[ForwarderCore.key(line, id)] = place
         lines[line].outstanding += 1
         lines[line].uses += 1
         lines[line].lastUsed = now
-        askings[place]?.attempts.append(
-            Attempt(server: server, line: line, id: id, way: way, began: now, query: query))
-        askings[place]?.retryAt = now + way.patience
+        asking.attempts.append(Attempt(server: server, line: line, id: id, way: way, began: now, query: query))
+        asking.retryAt = now + way.patience
         actions.append(.send(channel(of: line), query))
     }
 
@@ -71,8 +79,8 @@ extension ForwarderCore {
 
     /// A try has failed and is gone: the next server is asked at once; when none is left the question has failed.
     private mutating func giveUp(_ place: Int, _ failure: Failure, now: Ticks) {
-        askings[place]?.failure = failure
         guard let asking = askings[place] else { return }
+        asking.failure = failure
         if asking.rounds == 0, !asking.hasAskedAll, asking.attemptsMade < ForwarderCore.attemptsMost {
             askNextServer(place, now: now)
         } else if asking.attempts.isEmpty {
@@ -98,7 +106,7 @@ extension ForwarderCore {
         guard let asking = askings[place] else { return }
         for (index, attempt) in asking.attempts.enumerated() {
             guard !attempt.isOverdue, attempt.began + attempt.way.patience <= now else { continue }
-            askings[place]?.attempts[index].isOverdue = true
+            asking.attempts[index].isOverdue = true
             servers[attempt.server]?.health.failed(began: attempt.began, now: now)
             // A stream on which nothing came may be one that the other side has forgotten.
             if lines[attempt.line].isStream, lines[attempt.line].lastHeard < attempt.began { retire(attempt.line) }
@@ -147,9 +155,9 @@ extension ForwarderCore {
     }
 
     private mutating func judge(_ bytes: UnsafeRawBufferPointer, _ place: Int, _ attempt: Attempt, now: Ticks) {
-        let isDNSSECOK = askings[place]?.inquiry.isDNSSECOK ?? false
+        guard let asking = askings[place], let server = servers[attempt.server] else { return }
         let reply = attempt.query.withUnsafeBytes {
-            Reply(bytes, to: UnsafeRawBufferPointer(rebasing: $0.dropFirst(2)), isDNSSECOK: isDNSSECOK)
+            Reply(bytes, to: UnsafeRawBufferPointer(rebasing: $0.dropFirst(2)), isDNSSECOK: asking.inquiry.isDNSSECOK)
         }
         let isStream = lines[attempt.line].isStream
         if case .stray = reply.meaning {
@@ -183,7 +191,6 @@ extension ForwarderCore {
             remove(attempt, from: place, now: now)
             giveUp(place, Failure(.unusable, reason), now: now)
         case .answer(let answer):
-            guard let server = servers[attempt.server] else { return }
             if !way.edns, server.plainUntil <= now {
                 servers[attempt.server]?.plainUntil = now + ForwarderCore.weaknessTime
             }

@@ -137,8 +137,19 @@ extension ResolverCore {
         if let addresses = settings.hosts.addresses(of: name) {
             return Answer(addresses: addresses, ttlSeconds: Answer.ttl.upperBound, outcome: .addresses)
         }
-        if let v4 = kept(name, .a, now: now), let v6 = kept(name, .aaaa, now: now) { return Answer(v4, v6) }
-        return notes.find(name, now: now)
+        return kept(name, now: now) ?? notes.find(name, now: now)
+    }
+
+    /// On the path of every request: the name is written once, and nothing is allocated unless both halves have addresses.
+    private mutating func kept(_ name: DomainName, now: Ticks) -> Answer? {
+        withUnsafeTemporaryAllocation(byteCount: name.bytes.count + 2, alignment: 8) { room in
+            name.write(into: room)
+            let wire = UnsafeRawBufferPointer(room)
+            guard let v4 = store.find(QuestionKey(name: wire, type: .a), now: now), !v4.isStale,
+                let v6 = store.find(QuestionKey(name: wire, type: .aaaa), now: now), !v6.isStale
+            else { return nil }
+            return Answer(Finding(v4.answer, age: v4.age), Finding(v6.answer, age: v6.age))
+        }
     }
 
     /// Asks for the addresses of a name, A and AAAA together.

@@ -7,7 +7,7 @@ import Testing
 struct ForwarderStreamTests {
     /// A world in which a question was truncated, and goes over a stream.
     static func world(_ count: Int = 1) -> ForwarderWorld {
-        var world = ForwarderWorld()
+        let world = ForwarderWorld()
         for index in 0..<count { world.ask("n\(index).test", for: UInt64(index)) }
         for sent in world.sent { world.reply(sent, flags: 0x8380, []) }
         world.net.sent.removeFirst(count)
@@ -18,7 +18,7 @@ struct ForwarderStreamTests {
         let records = (1...30).map { Packet.a("192.0.2.\($0)") }
         let length = 2 + Packet.reply(to: ForwarderStreamTests.world().sent[0].query, records: records).count
         for cut in 1...length {
-            var world = ForwarderStreamTests.world()
+            let world = ForwarderStreamTests.world()
             #expect(world.sent[0].overStream && world.sent[0].server == serverOne)
             world.deliver(Packet.reply(to: world.sent[0].query, records: records), on: world.sent[0], cut: cut)
             guard case .answer(let answer, let server) = world.finished.first?.outcome else {
@@ -29,7 +29,7 @@ struct ForwarderStreamTests {
     }
 
     @Test(arguments: [1, 5, 1000]) func oneStreamCarriesAllAndTheirAnswersInAnyOrder(_ cut: Int) {
-        var world = ForwarderStreamTests.world(20)
+        let world = ForwarderStreamTests.world(20)
         #expect(Set(world.sent.map(\.channel)).count == 1 && Set(world.sent.map(\.id)).count == 20)
         let stream = world.sent.reversed().flatMap { sent in
             let reply = Packet.reply(to: sent.query, records: [Packet.a("192.0.2.\(sent.label.dropFirst())")])
@@ -41,7 +41,7 @@ struct ForwarderStreamTests {
     }
 
     @Test func aStreamThatEndsAfterAnAnswerIsOpenedAgain() {
-        var world = ForwarderStreamTests.world(3)
+        let world = ForwarderStreamTests.world(3)
         world.reply(world.sent[1])
         world.fail(world.sent[0].channel)
         #expect(world.outcomes() == ["192.0.2.1"] && world.sent.count == 5)
@@ -52,7 +52,7 @@ struct ForwarderStreamTests {
     }
 
     @Test func aStreamThatEndsBeforeItsFirstAnswerAsksTheNextServer() {
-        var world = ForwarderStreamTests.world()
+        let world = ForwarderStreamTests.world()
         world.receive([0, 200, 1, 2, 3], on: world.sent[0].channel)
         world.fail(world.sent[0].channel)
         #expect(world.sent[1].server == serverTwo && !world.sent[1].overStream)
@@ -61,7 +61,7 @@ struct ForwarderStreamTests {
     }
 
     @Test func aStreamWithAnotherAnswerAsksTheNextServer() {
-        var world = ForwarderStreamTests.world()
+        let world = ForwarderStreamTests.world()
         var other = Packet.reply(to: world.sent[0].query, records: [])
         other[13] ^= 1
         world.deliver(other, on: world.sent[0])
@@ -69,13 +69,13 @@ struct ForwarderStreamTests {
     }
 
     @Test func truncatedOnAStreamIsNoAnswer() {
-        var world = ForwarderStreamTests.world()
+        let world = ForwarderStreamTests.world()
         world.reply(world.sent[0], flags: 0x8380)
         #expect(world.sent[1].server == serverTwo && world.finished.isEmpty)
     }
 
     @Test func aStreamOnWhichNothingComesIsNotUsedAgain() {
-        var world = ForwarderStreamTests.world()
+        let world = ForwarderStreamTests.world()
         world.pass(ForwarderCore.streamPatience.count)
         let silent = world.sent[0].channel
         #expect(world.sent[1].server == serverTwo)
@@ -91,7 +91,7 @@ struct ForwarderStreamTests {
     }
 
     @Test func aStreamOfWhatWasNotAskedIsClosed() {
-        var world = ForwarderStreamTests.world()
+        let world = ForwarderStreamTests.world()
         for _ in 0...Line.streamStraysMost { world.receive([0, 2, 0, 0], on: world.sent[0].channel) }
         #expect(world.net.open[world.sent[0].channel] == nil && world.sent[1].server == serverTwo)
     }
@@ -101,7 +101,7 @@ struct ForwarderStreamTests {
     static let secure = ServerAddress(Endpoint(address("9.9.9.9"), 853), tlsName: name("dns.quad9.net"))
 
     @Test func aServerWithANameIsAskedOverTLSOnly() {
-        var world = ForwarderWorld(ForwardingRules(servers: [ForwarderStreamTests.secure]))
+        let world = ForwarderWorld(ForwardingRules(servers: [ForwarderStreamTests.secure]))
         for index in 0..<3 { world.ask("\(String(repeating: "a", count: 10 * index + 1)).test") }
         #expect(world.sent.allSatisfy { $0.overStream && $0.server == ForwarderStreamTests.secure })
         #expect(world.net.opened == 1)
@@ -113,7 +113,7 @@ struct ForwarderStreamTests {
     }
 
     @Test func aCertificateThatDoesNotFitIsTheReason() {
-        var world = ForwarderWorld(ForwardingRules(servers: [ForwarderStreamTests.secure]))
+        let world = ForwarderWorld(ForwardingRules(servers: [ForwarderStreamTests.secure]))
         world.ask("a.test")
         world.fail(world.sent[0].channel, because: "the certificate is for another name")
         #expect(world.outcomes() == ["the certificate is for another name"])

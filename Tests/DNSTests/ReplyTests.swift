@@ -75,7 +75,8 @@ struct ReplyTests {
             authorities: [Packet.soa(ttl: 900, minimum: 30)], expected: .answer([], .noError, seconds: 30)),
         Case(
             testDescription: "no such name, no longer than the record that says so",
-            authorities: [Packet.soa(ttl: 10, minimum: 30)], flags: 0x8183, expected: .answer([], .noSuchName, seconds: 10)),
+            authorities: [Packet.soa(ttl: 10, minimum: 30)], flags: 0x8183,
+            expected: .answer([], .noSuchName, seconds: 10)),
         Case(testDescription: "a denial without a term", flags: 0x8183, expected: .answer([], .noSuchName, seconds: 1)),
         Case(testDescription: "SERVFAIL", flags: 0x8182, expected: .refused("the server failed (SERVFAIL)")),
         Case(testDescription: "REFUSED", flags: 0x8185, expected: .refused("the server refused (REFUSED)")),

@@ -63,7 +63,7 @@ let serverOne = ServerAddress(Endpoint(address("10.0.0.1"), 53))
 let serverTwo = ServerAddress(Endpoint(address("10.0.0.2"), 53))
 
 /// A forwarder with scripted servers and a clock of its own.
-struct ForwarderWorld {
+final class ForwarderWorld {
     var core: ForwarderCore
     var now = Ticks(milliseconds: 1_000_000)
     var net = ScriptedServers()
@@ -85,7 +85,7 @@ struct ForwarderWorld {
     }
 
     @discardableResult
-    mutating func ask(
+    func ask(
         _ inquiry: Inquiry, for number: UInt64 = 0, until: Ticks = .never, client: IPAddress? = nil
     ) -> ForwarderCore.Start {
         defer { act() }
@@ -93,27 +93,27 @@ struct ForwarderWorld {
     }
 
     @discardableResult
-    mutating func ask(_ text: String, for number: UInt64 = 0) -> ForwarderCore.Start {
+    func ask(_ text: String, for number: UInt64 = 0) -> ForwarderCore.Start {
         ask(ForwarderWorld.inquiry(text), for: number)
     }
 
-    mutating func act() {
+    func act() {
         while let action = core.nextAction() { net.carryOut(action) }
         while let over = core.takeFinished() { finished.append(over) }
     }
 
-    mutating func pass(_ milliseconds: Int64) {
+    func pass(_ milliseconds: Int64) {
         now = now + Milliseconds(milliseconds)
         core.expired(now: now)
         act()
     }
 
-    mutating func deliver(_ bytes: [UInt8], on sent: ScriptedServers.Sent, cut: Int = .max) {
+    func deliver(_ bytes: [UInt8], on sent: ScriptedServers.Sent, cut: Int = .max) {
         let stream = sent.overStream ? Packet.be16(bytes.count) + bytes : bytes
         receive(stream, on: sent.channel, cut: sent.overStream ? cut : .max)
     }
 
-    mutating func receive(_ bytes: [UInt8], on channel: Channel, cut: Int = .max) {
+    func receive(_ bytes: [UInt8], on channel: Channel, cut: Int = .max) {
         for start in stride(from: 0, to: max(bytes.count, 1), by: min(cut, max(bytes.count, 1))) {
             bytes[start..<min(bytes.count, start + min(cut, bytes.count))].withUnsafeBytes {
                 core.received($0, on: channel, now: now)
@@ -122,20 +122,23 @@ struct ForwarderWorld {
         }
     }
 
-    mutating func reply(
+    func reply(
         _ to: ScriptedServers.Sent, flags: UInt16 = 0x8180, _ records: [[UInt8]] = [Packet.a("192.0.2.1")],
         authorities: [[UInt8]] = []
     ) {
         deliver(Packet.reply(to: to.query, flags: flags, records: records, authorities: authorities), on: to)
     }
 
-    mutating func fail(_ channel: Channel, because reason: String? = nil) {
+    func fail(_ channel: Channel, because reason: String? = nil) {
         core.failed(channel, because: reason, now: now)
         act()
     }
 
+    func expectsAnswer(_ text: String) -> Bool { core.expectsAnswer(to: ForwarderWorld.inquiry(text)) }
+    func hasZone(_ text: String) -> Bool { core.hasZone(for: ForwarderWorld.inquiry(text)) }
+
     /// What came out since the last call: addresses, or the reason of a failure.
-    mutating func outcomes() -> [String] {
+    func outcomes() -> [String] {
         defer { finished = [] }
         return finished.map { over in
             switch over.outcome {
