@@ -9,6 +9,9 @@ public final class Policy: Sendable {
     public let pods: [String]
     public let learned: LearnedRules
 
+    /// What rules may name as `list:`: as written, and the built-in ones that nothing takes the place of.
+    public let lists: [ListSpec]
+
     private let identities: PrefixTable
     private let identified: ContiguousArray<Identity>
     private let rules: RuleTable
@@ -40,7 +43,8 @@ public final class Policy: Sendable {
             scopes: 1,
             compiler.identities.enumerated().map { .init(scope: 0, prefix: $1.prefix, value: UInt32($0)) })
         written = compiler.services.map(\.rules)
-        rules = RuleTable(written)
+        rules = RuleTable(written, lists: compiler.lists)
+        lists = compiler.lists
         ruleTexts = ContiguousArray(
             compiler.services.map { service in
                 ContiguousArray(service.rules.indices.map { "\(service.name)/\($0)" })
@@ -95,6 +99,21 @@ public final class Policy: Sendable {
                 service: service, name: name, address: address, port: port, application: application)
             return decide(question).action < .deny
         }
+    }
+
+    /// Whether what the rule is about are names, or a list that has some.
+    public func speaksOfNames(_ rule: RuleSpec) -> Bool {
+        entries(of: rule).contains { if case .name = $0 { true } else if case .suffix = $0 { true } else { false } }
+    }
+
+    /// Whether what the rule is about are addresses, or a list that has some.
+    public func speaksOfAddresses(_ rule: RuleSpec) -> Bool {
+        entries(of: rule).contains { if case .prefix = $0 { true } else { false } }
+    }
+
+    private func entries(of rule: RuleSpec) -> [Destination] {
+        guard case .list(let name) = rule.to else { return [rule.to] }
+        return lists.first { $0.name == name }?.entries ?? []
     }
 
     // MARK: - What an address is
