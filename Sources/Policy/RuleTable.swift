@@ -6,7 +6,9 @@ import Bytes
 /// Rules with the same destination share a node. A question meets at most one node for `any`, one for the exact name,
 /// one per suffix of the name, one per prefix length in use and one per list that it is on; of what these offer, the rule
 /// written first wins.
-struct RuleTable: Sendable {
+///
+/// A class, so that a question does not copy the tables, which is one retain for each.
+final class RuleTable: Sendable {
     typealias Candidate = PortTable.Candidate
 
     private let ports: PortTable
@@ -63,12 +65,11 @@ struct RuleTable: Sendable {
         if let name = question.name {
             // A rule about a name covers the DNS question for it, whatever its ports and applications.
             let asked = question.application == .dns
-            func offer(_ node: UInt32) {
+            names.walk(scope, name) { node in
                 best = min(
                     best, asked ? ports.earliest(node) : ports.first(node, port: port, application: application))
             }
-            names.walk(scope, name, offer)
-            if !listedOf[scope].isEmpty { lists.walk(name) { forEachNode(scope, $0, offer) } }
+            if !listedOf[scope].isEmpty { best = min(best, onLists(scope, name, asked, port, application)) }
         }
         if let address = question.address {
             best = min(best, first(scope, address, port, application))
@@ -88,20 +89,41 @@ struct RuleTable: Sendable {
             best = min(best, ports.first(node, port: port, application: application))
             return true
         }
-        if !listedOf[scope].isEmpty {
-            lists.walk(address) { list in
-                forEachNode(scope, list) { node in
-                    best = min(best, ports.first(node, port: port, application: application))
-                }
+        if !listedOf[scope].isEmpty { best = min(best, onLists(scope, address, port, application)) }
+        return best
+    }
+
+    // MARK: Lists
+
+    // Apart, so that they cost nothing where no rule names a list.
+
+    private func onLists(
+        _ scope: Int, _ name: DomainName, _ asked: Bool, _ port: UInt16, _ application: UInt32
+    ) -> Candidate {
+        var best = Candidate.none
+        lists.walk(name) { list in
+            if let node = node(scope, list) {
+                best = min(
+                    best, asked ? ports.earliest(node) : ports.first(node, port: port, application: application))
             }
         }
         return best
     }
 
-    /// The node of the service's rules about this list, if it has any.
-    @inline(__always)
-    private func forEachNode(_ scope: Int, _ list: Int, _ body: (UInt32) -> Void) {
-        for index in listedOf[scope] where listed[index].list == list { body(listed[index].node) }
+    private func onLists(_ scope: Int, _ address: IPAddress, _ port: UInt16, _ application: UInt32) -> Candidate {
+        var best = Candidate.none
+        lists.walk(address) { list in
+            if let node = node(scope, list) {
+                best = min(best, ports.first(node, port: port, application: application))
+            }
+        }
+        return best
+    }
+
+    /// The node of the service's rules about this list.
+    private func node(_ scope: Int, _ list: Int) -> UInt32? {
+        for index in listedOf[scope] where listed[index].list == list { return listed[index].node }
+        return nil
     }
 
     /// Whether a rule that allows something has this address in its prefix, and the prefix is at least this long.
@@ -113,7 +135,7 @@ struct RuleTable: Sendable {
         }
         if !named, !listedOf[scope].isEmpty {
             lists.walk(address, atLeast: length) { list in
-                forEachNode(scope, list) { named = named || ports.allows($0) }
+                named = named || node(scope, list).map(ports.allows) ?? false
             }
         }
         return named
