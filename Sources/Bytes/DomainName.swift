@@ -49,7 +49,11 @@ public struct DomainName: Hashable, Sendable {
     public func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         let count = text.last == UInt8(ascii: ".") ? text.count - 1 : text.count
         guard count == bytes.count else { return false }
-        for index in 0..<count where DomainName.canonical[Int(text[index])] != bytes[index] { return false }
+        for index in 0..<count {
+            // The name has no upper case and nothing that a name may not have, so folding letters is all it takes.
+            let byte = text[index]
+            guard (byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte) == bytes[index] else { return false }
+        }
         return true
     }
 

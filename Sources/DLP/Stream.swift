@@ -123,13 +123,24 @@ final class Stream {
         scanWhole(raw, end: end, settle: settle)
     }
 
+    /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
     private func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
-        var rest = bytes
+        var at = 0
         repeat {
-            var filled = join()
-            append(&rest, &filled)
-            scan(filled, ended: end && rest.isEmpty, settle: settle && rest.isEmpty)
-        } while !rest.isEmpty
+            let fresh = min(bytes.count - at, Scratch.sliceBytes)
+            let isLast = at + fresh == bytes.count
+            let window: Window
+            if let base = bytes.bindMemory(to: UInt8.self).baseAddress, carry.count <= at {
+                // What was kept is of this read: it lies before the rest.
+                window = self.window(base + (at - carry.count), carry.count + fresh, ended: end && isLast)
+            } else {
+                var filled = join()
+                append(UnsafeRawBufferPointer(rebasing: bytes[at..<at + fresh]), &filled)
+                window = self.window(owner.scratch.window, filled, ended: end && isLast)
+            }
+            at += fresh
+            scan(window, settle: settle && isLast)
+        } while at < bytes.count
     }
 
     private func readCoded(_ raw: UnsafeRawBufferPointer, _ decoder: Decoder, end: Bool, settle: Bool) {
@@ -228,18 +239,25 @@ final class Stream {
         return carry.count
     }
 
-    /// Moves bytes from the front of `rest` to the end of the window, as many as have room.
-    private func append(_ rest: inout UnsafeRawBufferPointer, _ filled: inout Int) {
-        let count = min(rest.count, owner.scratch.windowSize - filled)
-        guard count > 0, let from = rest.baseAddress else { return }
-        memcpy(owner.scratch.window + filled, from, count)
-        filled += count
-        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+    /// Puts bytes at the end of the window; `join` has made room for a slice.
+    private func append(_ bytes: UnsafeRawBufferPointer, _ filled: inout Int) {
+        precondition(bytes.count <= owner.scratch.windowSize - filled, "a slice fits behind what was kept")
+        guard let from = bytes.baseAddress else { return }
+        memcpy(owner.scratch.window + filled, from, bytes.count)
+        filled += bytes.count
     }
 
+    private func window(_ base: UnsafePointer<UInt8>, _ count: Int, ended: Bool) -> Window {
+        Window(base: base, count: count, start: windowStart, ended: ended)
+    }
+
+    /// Scans what was joined in the scratch.
     private func scan(_ count: Int, ended: Bool, settle: Bool) {
-        let window = Window(base: owner.scratch.window, count: count, start: windowStart, ended: ended)
-        owner.inspected(count - carry.count)
+        scan(window(owner.scratch.window, count, ended: ended), settle: settle)
+    }
+
+    private func scan(_ window: Window, settle: Bool) {
+        owner.inspected(window.count - carry.count)
         let search = owner.search
         search.begin(window)
         guard let lanes = list.lanes.baseAddress else { return }

@@ -5,15 +5,22 @@ import HTTP
 enum BodyReader {
     case none
     case length(UInt64)
-    case chunked(ChunkedBody)
+    case chunked(Chunks)
     case untilClose
+
+    /// The decoder's state, kept apart: it is large, and most messages have none of it.
+    final class Chunks {
+        var body: ChunkedBody
+
+        init(limits: Limits) { body = ChunkedBody(limits: limits) }
+    }
 
     init(_ framing: Framing, limits: Limits) {
         self =
             switch framing {
             case .none: .none
             case .length(let count): .length(count)
-            case .chunked: .chunked(ChunkedBody(limits: limits))
+            case .chunked: .chunked(Chunks(limits: limits))
             case .untilClose: .untilClose
             }
     }
@@ -29,12 +36,8 @@ enum BodyReader {
             if count == 0 { return .needMore(consumed: 0) }
             self = .length(left - UInt64(count))
             return .data(0..<count, consumed: count)
-        case .chunked(var body):
-            // Taken out and put back, so that the decoder is changed in place.
-            self = .none
-            let step = body.step(bytes)
-            self = .chunked(body)
-            return step
+        case .chunked(let chunks):
+            return chunks.body.step(bytes)
         case .untilClose:
             if bytes.isEmpty { return .needMore(consumed: 0) }
             return .data(0..<bytes.count, consumed: bytes.count)
@@ -43,15 +46,16 @@ enum BodyReader {
 
     /// The values of the fields behind a chunked body that has ended.
     func forEachTrailer(_ visit: (UnsafeRawBufferPointer) -> Void) {
-        guard case .chunked(let body) = self else { return }
-        body.trailers.bytes.withUnsafeBytes { bytes in
-            for field in body.trailers.fields { visit(UnsafeRawBufferPointer(rebasing: bytes[field.value])) }
+        guard case .chunked(let chunks) = self else { return }
+        let trailers = chunks.body.trailers
+        trailers.bytes.withUnsafeBytes { bytes in
+            for field in trailers.fields { visit(UnsafeRawBufferPointer(rebasing: bytes[field.value])) }
         }
     }
 
     /// Writes the end of a chunked body, with the trailers it came with.
     func writeLastChunk(into buffer: inout Buffer) {
-        if case .chunked(let body) = self { Writer.lastChunk(body.trailers, into: &buffer) }
+        if case .chunked(let chunks) = self { Writer.lastChunk(chunks.body.trailers, into: &buffer) }
     }
 
     /// Whether the end of the connection is the end of the body.

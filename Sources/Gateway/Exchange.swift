@@ -18,9 +18,13 @@ final class Exchange {
     var application = Application.tcp
     var name: DomainName?
     var namedBy: NamedBy?
+    /// How long the name's answer may be believed.
+    var nameUntil: Ticks?
     var port: UInt16 = 0
     /// Where it goes.
     var dial: Endpoint?
+    /// Name, destination and decision are those of the session's `Standing`.
+    var stands = false
 
     // What was decided.
     var snapshot: Snapshot
@@ -28,6 +32,8 @@ final class Exchange {
     /// The service's number in the metrics, which reloads do not change.
     var serviceNumber = 0
     private(set) var decision: Decision
+    /// Whose rule the decision names: another than the snapshot's where it was judged again.
+    private var judge: Policy
     /// What `decision` comes to: looked at far more often than it changes.
     private(set) var action = Action.allow
     var threats: [Threat] = []
@@ -88,6 +94,7 @@ final class Exchange {
         inspection = Inspection(scratch: worker.scratch)
         snapshot = worker.snapshot
         decision = Decision(mode: .discover, uninspectable: .alert, cover: .uncovered)
+        judge = worker.snapshot.policy
         id = worker.ids.next(at: 0)
     }
 
@@ -129,7 +136,7 @@ final class Exchange {
         held.clear()
         heldBack.clear()
         (requestBody, responseBody) = (.none, .none)
-        (application, name, namedBy, port, dial) = (.tcp, nil, nil, 0, nil)
+        (application, name, namedBy, nameUntil, port, dial, stands) = (.tcp, nil, nil, nil, 0, nil, false)
         if !threats.isEmpty { threats = [] }
         (reads, readsResponse, uninspectable) = ([], false, nil)
         (holds, bytesTaken, requestEnded, isSent, isReused, isRetry) = (false, 0, false, false, false, false)
@@ -161,10 +168,19 @@ final class Exchange {
         judge(snapshot.policy, identity)
     }
 
+    /// Takes over the decision about the exchange before it.
+    func follow(_ standing: Decision) {
+        decision = standing
+        action = standing.action
+        stands = true
+    }
+
     /// Decides again by destination under another policy; what was seen stays seen.
     func judge(_ policy: Policy, _ identity: Identity) {
         let question = Question(
             service: identity.service, name: name, address: dial?.address, port: port, application: application)
+        if policy !== judge { judge = policy }
+        stands = false
         let services = policy.services
         var fresh = Decision(
             mode: services[identity.service].mode, uninspectable: services[identity.service].uninspectable,

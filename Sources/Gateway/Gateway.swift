@@ -15,6 +15,7 @@ import Synchronization
 public final class Gateway {
     let started = Clock.now()
     let control: EventLoop
+    private let mailbox: Mailbox
     let hub: Hub
     let log: Log
     private let configPath: String
@@ -53,7 +54,8 @@ public final class Gateway {
         let settings = try Settings.load(path).get()
         log = Log(settings.log)
         signal(SIGPIPE, SIG_IGN)
-        control = try EventLoop()
+        mailbox = try Mailbox()
+        control = try EventLoop(mailbox: mailbox)
         fingerprintKey = try StateDirectory.fingerprintKey(in: settings.state.directory)
         let addresses = try interfaceAddresses()
         // Loopback is refused as such; a rule may name its whole range.
@@ -99,7 +101,12 @@ public final class Gateway {
             log.warning("without CAP_NET_ADMIN there is no SO_MARK: only explicit listeners are safe from loops")
         }
         let count = settings.workers > 0 ? settings.workers : processorCount()
-        for index in 0..<count { workers.append(try WorkerHandle.start(index, hub: hub, snapshot: snapshot)) }
+        let mailboxes = try (0..<count).map { _ in try Mailbox() }
+        let shared = [mailbox.descriptor] + mailboxes.map(\.descriptor)
+        for (index, mailbox) in mailboxes.enumerated() {
+            workers.append(
+                try WorkerHandle.start(index, hub: hub, snapshot: snapshot, mailbox: mailbox, shared: shared))
+        }
         hub.writer.onResume { [workers] in for worker in workers { worker.post { $0.recordsResumed() } } }
         watcher = try ReloadWatcher(self)
         saver = try StateSaver(self)

@@ -78,8 +78,9 @@ final class Session: OriginUser {
     var exchange: Exchange?
     var tunnel: Tunnel?
     var origin: Origin?
-    /// The name that the last exchange was for, so that the next of the same name makes no new one.
-    var lastName: DomainName?
+    /// Of the last origin connection.
+    var place: IdleOrigins?
+    var standing = Standing()
     /// A slot for the next record is reserved.
     var hasSlot: Bool
     /// Records written for this connection.
@@ -120,7 +121,6 @@ final class Session: OriginUser {
     }
 
     var now: Ticks { worker.loop.now }
-    /// Yielded, not copied: it is some hundred bytes, and looked at for every read.
     var limits: Limits { _read { yield worker.limits } }
 
     // MARK: Events
@@ -277,8 +277,15 @@ final class Session: OriginUser {
             let fresh = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
             looked = true
             if input.isEmpty {
-                let consumed = consume(fresh)
-                input.append(UnsafeRawBufferPointer(rebasing: fresh[consumed...]))
+                var rest = fresh[...]
+                // A head is followed by its body: the next phase takes its own from here, too.
+                repeat {
+                    looked = true
+                    let consumed = consume(UnsafeRawBufferPointer(rebasing: rest))
+                    rest = rest.dropFirst(consumed)
+                    if consumed == 0 { break }
+                } while !looked && !rest.isEmpty
+                input.append(UnsafeRawBufferPointer(rebasing: rest))
             } else {
                 input.append(fresh)
                 drop(consume(input.readable))

@@ -23,7 +23,8 @@ final class Worker {
     private(set) var serviceNumbers: [Int]
     /// Likewise: whether a rule of the service allows addresses, whatever their names.
     private var addressRules: [Bool]
-    private(set) var limits: Limits
+    /// Yielded from where they lie, not copied: they are some hundred bytes, and looked at for every read.
+    var limits: Limits { _read { yield snapshot.settings.limits } }
     var ids = RecordIDs()
     var counters: Counters
     /// Where reads go. 64 KiB: larger ones did not lower the calls per body.
@@ -45,11 +46,10 @@ final class Worker {
     /// Exchanges and pipes kept for the next user; more are made when more are needed at once.
     private static let sparesKept = 64
 
-    init(hub: Hub, snapshot: Snapshot) throws(Errno) {
-        loop = try EventLoop()
+    init(hub: Hub, snapshot: Snapshot, mailbox: Mailbox) throws(Errno) {
+        loop = try EventLoop(mailbox: mailbox)
         self.hub = hub
         self.snapshot = snapshot
-        limits = snapshot.settings.limits
         recorder = Recorder(writer: hub.writer)
         serviceNumbers = hub.numbers(of: snapshot.policy.services)
         addressRules = Worker.addressRules(snapshot.policy)
@@ -154,7 +154,6 @@ final class Worker {
     func adopt(_ fresh: Snapshot) {
         let old = snapshot
         snapshot = fresh
-        limits = fresh.settings.limits
         serviceNumbers = hub.numbers(of: fresh.policy.services)
         addressRules = Worker.addressRules(fresh.policy)
         counters.grow(services: hub.servicesNumbered)

@@ -11,13 +11,19 @@ struct WorkerHandle: Sendable {
     private let local: WorkerLocal
 
     /// Starts a thread whose worker listens on all listeners; returns when it does, or throws why it does not.
-    static func start(_ index: Int, hub: Hub, snapshot: Snapshot) throws -> WorkerHandle {
+    ///
+    /// - Parameter shared: descriptors by which workers and the control thread wake each other, `mailbox`'s among them.
+    static func start(
+        _ index: Int, hub: Hub, snapshot: Snapshot, mailbox: Mailbox, shared: [Int32]
+    ) throws -> WorkerHandle {
         let report = StartReport()
         let local = WorkerLocal()
         let thread = try startThread(named: "weir-\(index)") {
             let worker: Worker
             do throws(Gateway.StartError) {
-                worker = try Worker.make(hub: hub, snapshot: snapshot)
+                // Where it is not allowed (a strict seccomp profile) the shared table does as well.
+                try? keepOwnDescriptors(shared)
+                worker = try Worker.make(hub: hub, snapshot: snapshot, mailbox: mailbox)
             } catch {
                 return report.say(.failure(error))
             }
@@ -67,9 +73,9 @@ private final class StartReport: Sendable {
 }
 
 extension Worker {
-    static func make(hub: Hub, snapshot: Snapshot) throws(Gateway.StartError) -> Worker {
+    static func make(hub: Hub, snapshot: Snapshot, mailbox: Mailbox) throws(Gateway.StartError) -> Worker {
         let worker: Worker
-        do throws(Errno) { worker = try Worker(hub: hub, snapshot: snapshot) } catch {
+        do throws(Errno) { worker = try Worker(hub: hub, snapshot: snapshot, mailbox: mailbox) } catch {
             throw Gateway.StartError(description: "a worker could not start: \(error)")
         }
         for listener in snapshot.settings.listeners where listener.protocol == .tcp {

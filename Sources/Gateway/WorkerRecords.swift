@@ -10,9 +10,39 @@ extension Worker {
     func wallMicroseconds() -> Int64 { Clock.wallMicroseconds() }
 
     func append(_ exchange: Exchange, of session: Session, as kind: SessionRecord.Kind = .session) {
+        let uninspectable = exchange.uninspectable ?? exchange.inspection.uninspectable
+        let isPlain =
+            exchange.stands && kind == .session && exchange.action == .allow && uninspectable == nil
+            && exchange.inspection.findingsCount == 0
+        if isPlain, !session.standing.frame.isEmpty {
+            recorder.append(framed(exchange), in: session.standing.frame)
+        } else {
+            record(exchange, of: session, as: kind, uninspectable, framing: isPlain)
+        }
+        guard kind == .session else { return }
+        count(exchange, uninspectable)
+        if exchange.decision.mayLearn, exchange.isAnswered { learn(exchange) }
+    }
+
+    /// What there is to say of an exchange that its session's frame does not.
+    private func framed(_ exchange: Exchange) -> FramedExchange {
+        let bytes = exchange.bytes.readable
+        return FramedExchange(
+            id: exchange.id, startMicroseconds: exchange.startMicroseconds,
+            durationMicroseconds: microseconds() - exchange.startTicks,
+            method: UnsafeRawBufferPointer(rebasing: bytes[exchange.head.methodRange]),
+            host: exchange.head.host.isEmpty ? nil : UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host]),
+            path: UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), status: exchange.status,
+            bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn,
+            bytesInspected: exchange.inspection.inspectedBytes)
+    }
+
+    private func record(
+        _ exchange: Exchange, of session: Session, as kind: SessionRecord.Kind, _ uninspectable: Uninspectable?,
+        framing: Bool
+    ) {
         let bytes = exchange.bytes.readable
         let inspection = exchange.inspection
-        let uninspectable = exchange.uninspectable ?? inspection.uninspectable
         var findings: [FindingRecord] = []
         var maskedPath: [Range<Int>] = []
         if !inspection.findings.isEmpty {
@@ -27,29 +57,30 @@ extension Worker {
         }
         let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty
         let duration = microseconds() - exchange.startTicks
-        recorder.append(
-            SessionRecord(
-                kind: kind, id: exchange.id, startMicroseconds: exchange.startMicroseconds,
-                durationMicroseconds: duration, service: exchange.service.name,
-                pod: exchange.snapshot.policy.podName(exchange.identity), mode: exchange.decision.mode,
-                client: session.client,
-                destination: session.target.endpoint ?? exchange.dial, dialed: exchange.dial, fqdn: exchange.name,
-                namedBy: exchange.namedBy, application: exchange.application,
-                method: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.methodRange]) : nil,
-                host: isHTTP && !exchange.head.host.isEmpty
-                    ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host]) : nil,
-                path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]) : nil,
-                status: exchange.status,
-                bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn, bytesInspected: inspection.inspectedBytes,
-                uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : exchange.action,
-                would: exchange.isSilent ? .allow : exchange.decision.would, rule: exchange.decision.rule?.text,
-                reason: exchange.isSilent ? nil : exchange.decision.reason, threat: exchange.decision.threat,
-                findings: findings,
-                bytesBeforeVerdict: exchange.bytesBeforeVerdict, listener: session.listener.name,
-                maskedHost: exchange.maskedHost, maskedPath: maskedPath, maskedFQDN: exchange.maskedHost))
-        guard kind == .session else { return }
-        count(exchange, uninspectable)
-        if exchange.decision.mayLearn, exchange.isAnswered { learn(exchange) }
+        let record = SessionRecord(
+            kind: kind, id: exchange.id, startMicroseconds: exchange.startMicroseconds,
+            durationMicroseconds: duration, service: exchange.service.name,
+            pod: exchange.snapshot.policy.podName(exchange.identity), mode: exchange.decision.mode,
+            client: session.client,
+            destination: session.target.endpoint ?? exchange.dial, dialed: exchange.dial, fqdn: exchange.name,
+            namedBy: exchange.namedBy, application: exchange.application,
+            method: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.methodRange]) : nil,
+            host: isHTTP && !exchange.head.host.isEmpty
+                ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host]) : nil,
+            path: isHTTP ? UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]) : nil,
+            status: exchange.status,
+            bytesOut: exchange.bytesOut, bytesIn: exchange.bytesIn, bytesInspected: inspection.inspectedBytes,
+            uninspectable: uninspectable?.label, action: exchange.isSilent ? .allow : exchange.action,
+            would: exchange.isSilent ? .allow : exchange.decision.would, rule: exchange.decision.rule?.text,
+            reason: exchange.isSilent ? nil : exchange.decision.reason, threat: exchange.decision.threat,
+            findings: findings,
+            bytesBeforeVerdict: exchange.bytesBeforeVerdict, listener: session.listener.name,
+            maskedHost: exchange.maskedHost, maskedPath: maskedPath, maskedFQDN: exchange.maskedHost)
+        if framing {
+            recorder.append(record, keeping: &session.standing.frame)
+        } else {
+            recorder.append(record)
+        }
     }
 
     private func count(_ exchange: Exchange, _ uninspectable: Uninspectable?) {

@@ -5,7 +5,7 @@ import Bytes
 ///
 ///     start ──request line──▶ fields ──empty line──▶ settled
 ///       └────────────┴───────────┴──▶ refused
-public struct RequestHead: Sendable {
+public struct RequestHead: ~Copyable, Sendable {
     /// The four forms of a request target (RFC 9112 section 3.2).
     public enum Form: UInt8, Sendable { case origin, absolute, authority, asterisk }
 

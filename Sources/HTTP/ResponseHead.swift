@@ -4,7 +4,7 @@ import Bytes
 ///
 ///     start ──status line──▶ fields ──empty line──▶ settled
 ///       └────────────┴──────────┴──▶ refused
-public struct ResponseHead: Sendable {
+public struct ResponseHead: ~Copyable, Sendable {
     /// 100...999.
     public internal(set) var status = 0
     public internal(set) var reason = 0..<0

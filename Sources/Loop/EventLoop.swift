@@ -32,10 +32,12 @@ public final class EventLoop {
     /// How long a turn may sleep at most, in milliseconds.
     public var longestSleep: Int64 = 60_000
 
-    public init() throws(Errno) {
+    public convenience init() throws(Errno) { try self.init(mailbox: Mailbox()) }
+
+    public init(mailbox: Mailbox) throws(Errno) {
         epoll = try Epoll()
         events = .allocate(capacity: 256)
-        mailbox = try Mailbox()
+        self.mailbox = mailbox
         now = Clock.now()
         wheel = TimerWheel(now: now)
         try epoll.add(mailbox.descriptor, data: Token.none.raw, edgeTriggered: false)

@@ -2,13 +2,16 @@ import Bytes
 import OS
 
 /// What other threads want done on a loop: a list under a mutex and an eventfd that wakes the loop.
-final class Mailbox: Sendable {
+///
+/// Made before the loop's thread where that thread has a descriptor table of its own: the number must mean the same in
+/// every table (`keepOwnDescriptors`).
+public final class Mailbox: Sendable {
     private let wakeup: EventDescriptor
     private let letters = Guarded<[@Sendable (EventLoop) -> Void]>([])
 
-    init() throws(Errno) { wakeup = try EventDescriptor() }
+    public init() throws(Errno) { wakeup = try EventDescriptor() }
 
-    var descriptor: Int32 { wakeup.descriptor.number }
+    public var descriptor: Int32 { wakeup.descriptor.number }
 
     func post(_ letter: @escaping @Sendable (EventLoop) -> Void) {
         let first = letters.withLock {

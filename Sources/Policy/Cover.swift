@@ -22,14 +22,17 @@ public struct Question: Sendable {
     }
 }
 
-/// One rule, as records name it.
+/// One rule, as records name it. A plain value, for it is copied with every decision; it is good for as long as the
+/// policy that gave it.
 public struct RuleID: Hashable, Sendable {
     /// Index into `Policy.services`.
     public let service: Int
     /// Place among the rules of the service, from 0; absent for a learned rule.
     public let rule: Int?
+    let name: RuleText
+
     /// `myapp.default/2`, or `learned: canarytokens.com:80 HTTP`.
-    public let text: String
+    public var text: String { name.text }
 
     public var isLearned: Bool { rule == nil }
 }

@@ -58,28 +58,28 @@ public final class LearnedRules: Sendable {
 
     // MARK: - Asking
 
-    /// The text of the rule that covers this, if one was learned. A session with a name is covered by a rule for that
+    /// The name of the rule that covers this, if one was learned. A session with a name is covered by a rule for that
     /// name only: an address may be shared by strangers.
-    func text(
+    func name(
         _ service: UInt32, _ name: DomainName?, _ address: IPAddress?, _ port: UInt16, _ application: Application
-    ) -> String? {
+    ) -> RuleText? {
         if let name {
             // Any rule about a name covers the DNS question for it; such questions are kept under port 0.
-            return table.text(service, name, application == .dns ? 0 : port, application)
+            return table.find(service, name, application == .dns ? 0 : port, application)
         }
         guard let address else { return nil }
-        return table.text(service, address, port, application)
+        return table.find(service, address, port, application)
     }
 
     /// Whether this was learned for the service, of a policy compiled with these rules. Takes no lock.
     public func contains(service: Service, host: Host, port: UInt16, application: Application) -> Bool {
-        text(service.learnedAs, host, port, application) != nil
+        knows(service.learnedAs, host, port, application)
     }
 
-    private func text(_ service: UInt32, _ host: Host, _ port: UInt16, _ application: Application) -> String? {
+    private func knows(_ service: UInt32, _ host: Host, _ port: UInt16, _ application: Application) -> Bool {
         switch host {
-        case .name(let name): text(service, name, nil, port, application)
-        case .address(let address): text(service, nil, address, port, application)
+        case .name(let name): self.name(service, name, nil, port, application) != nil
+        case .address(let address): name(service, nil, address, port, application) != nil
         }
     }
 
@@ -107,7 +107,7 @@ public final class LearnedRules: Sendable {
         precondition(Service.isName(rule.service), "a compiled policy has only proper service names")
         return state.withLock { state in
             let number = Int(LearnedRules.number(of: rule.service, &state))
-            if text(UInt32(number), rule.host, rule.port, rule.application) != nil { return .known }
+            if knows(UInt32(number), rule.host, rule.port, rule.application) { return .known }
             if isBounded, state.learners[number].rules.count >= state.perService {
                 let first = !state.learners[number].isFull
                 state.learners[number].isFull = true

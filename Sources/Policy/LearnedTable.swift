@@ -67,16 +67,16 @@ final class LearnedTable: @unchecked Sendable {
 
     // MARK: - Readers
 
-    /// The text of the rule learned for this name. Takes no lock and allocates nothing.
-    func text(_ service: UInt32, _ name: DomainName, _ port: UInt16, _ application: Application) -> String? {
+    /// The rule learned for this name. Takes no lock and allocates nothing.
+    func find(_ service: UInt32, _ name: DomainName, _ port: UInt16, _ application: Application) -> RuleText? {
         let hash = Hashing.finish(Hashing.name(name, seed: seed), tag(service, port, application))
         return find(hash, service, port, application) {
             if case .name(let other) = $0 { other == name } else { false }
         }
     }
 
-    /// The text of the rule learned for this address. Takes no lock and allocates nothing.
-    func text(_ service: UInt32, _ address: IPAddress, _ port: UInt16, _ application: Application) -> String? {
+    /// The rule learned for this address. Takes no lock and allocates nothing.
+    func find(_ service: UInt32, _ address: IPAddress, _ port: UInt16, _ application: Application) -> RuleText? {
         let hash = Hashing.finish(Hashing.address(address, seed: ~seed), tag(service, port, application))
         return find(hash, service, port, application) {
             if case .address(let other) = $0 { other == address } else { false }
@@ -90,7 +90,7 @@ final class LearnedTable: @unchecked Sendable {
     @inline(__always)
     private func find(
         _ hash: UInt64, _ service: UInt32, _ port: UInt16, _ application: Application, _ isHost: (Host) -> Bool
-    ) -> String? {
+    ) -> RuleText? {
         let table = current.load(ordering: .acquiring)
         let (base, mask) = (table.pointee.base, table.pointee.mask)
         var at = Int(truncatingIfNeeded: hash) & mask
@@ -99,7 +99,7 @@ final class LearnedTable: @unchecked Sendable {
             if entry.pointee.hash == hash, entry.pointee.key.service == service, entry.pointee.key.port == port,
                 entry.pointee.key.application == application, isHost(entry.pointee.key.host)
             {
-                return entry.pointee.text
+                return UnsafePointer(entry).pointer(to: \.text).map(RuleText.init)
             }
             at = (at + 1) & mask
         }
@@ -113,10 +113,10 @@ final class LearnedTable: @unchecked Sendable {
         let running: UInt64
         switch key.host {
         case .name(let name):
-            if self.text(key.service, name, key.port, key.application) != nil { return false }
+            if find(key.service, name, key.port, key.application) != nil { return false }
             running = Hashing.name(name, seed: seed)
         case .address(let address):
-            if self.text(key.service, address, key.port, key.application) != nil { return false }
+            if find(key.service, address, key.port, key.application) != nil { return false }
             running = Hashing.address(address, seed: ~seed)
         }
         let hash = Hashing.finish(running, tag(key.service, key.port, key.application))

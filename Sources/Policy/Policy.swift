@@ -16,8 +16,7 @@ public final class Policy: Sendable {
     private let identified: ContiguousArray<Identity>
     private let rules: RuleTable
     private let written: [[RuleSpec]]
-    /// The name of each rule as records show it, one array per service.
-    private let ruleTexts: ContiguousArray<ContiguousArray<String>>
+    private let ruleTexts: RuleTexts
     private let internalSuffixes: NameTable
     private let internalNames: Set<DomainName>
     private let own: PrefixTable
@@ -45,10 +44,7 @@ public final class Policy: Sendable {
         written = compiler.services.map(\.rules)
         rules = RuleTable(written, lists: compiler.lists)
         lists = compiler.lists
-        ruleTexts = ContiguousArray(
-            compiler.services.map { service in
-                ContiguousArray(service.rules.indices.map { "\(service.name)/\($0)" })
-            })
+        ruleTexts = RuleTexts(compiler.services.map { (name: $0.name, rules: $0.rules.count) })
         internalNames = Set(spec.internalSuffixes)
         internalSuffixes = NameTable(
             scopes: 1, internalNames.map { .init(scope: 0, name: $0, isSuffix: true, value: 0) })
@@ -73,13 +69,13 @@ public final class Policy: Sendable {
         let first = rules.first(question)
         if first != .none {
             let id = RuleID(
-                service: question.service, rule: first.rule, text: ruleTexts[question.service][first.rule])
+                service: question.service, rule: first.rule, name: ruleTexts[question.service, first.rule])
             return first.denies ? .denied(id) : .allowed(id)
         }
-        if let text = learned.text(
+        if let name = learned.name(
             services[question.service].learnedAs, question.name, question.address, question.port, question.application)
         {
-            return .learned(RuleID(service: question.service, rule: nil, text: text))
+            return .learned(RuleID(service: question.service, rule: nil, name: name))
         }
         return .uncovered
     }

@@ -9,18 +9,32 @@ struct LineEncoder: ~Copyable {
     private var scratch = Buffer()
 
     /// Keys, numbers, addresses and labels of any one line, of which the longest takes less than half.
-    private static let fixedBytes = 2048
+    static let fixedBytes = 2048
 
-    /// Appends the line of a session, its line feed included.
-    mutating func append(_ session: borrowing SessionRecord, to line: inout Buffer) {
+    /// Appends the line of a session, its line feed included; answers where in it the parts lie that a `LineFrame` keeps.
+    @discardableResult
+    mutating func append(_ session: borrowing SessionRecord, to line: inout Buffer) -> LineFrame.Places {
+        let start = line.count
         // No closure here and below: it would copy the record with all its references.
         var out = line.cursor(LineEncoder.bound(session))
         switch session.kind {
-        case .session: out.put("{\"kind\":\"session\",\"id\":\"")
+        case .session: out.put(LineEncoder.sessionStart)
         case .open: out.put("{\"kind\":\"open\",\"id\":\"")
         }
-        putWho(session, into: &out)
-        putOutcome(session, into: &out)
+        putStart(session.id, session.startMicroseconds, session.durationMicroseconds, into: &out)
+        let parties = out.count
+        putParties(session, into: &out)
+        let request = out.count
+        putRequest(session, into: &out)
+        putOutcome(
+            session.status, out: session.bytesOut, in: session.bytesIn, inspected: session.bytesInspected, into: &out)
+        let ending = out.count
+        if let why = session.uninspectable {
+            out.put(",\"uninspectable\":")
+            out.put(quoted: why)
+        } else {
+            out.put(",\"uninspectable\":null")
+        }
         putVerdict(session, into: &out)
         out.put(",\"findings\":[")
         if !session.findings.isEmpty {
@@ -37,7 +51,24 @@ struct LineEncoder: ~Copyable {
         out.put(decimal: session.bytesBeforeVerdict)
         putEnd(session, into: &out)
         line.wrote(out.count)
+        return LineFrame.Places(parties: start + parties..<start + request, ending: start + ending..<line.count)
     }
+
+    /// Appends the line of an exchange whose parties and verdict are those of the frame.
+    mutating func append(_ exchange: FramedExchange, in frame: borrowing LineFrame, to line: inout Buffer) {
+        var out = line.cursor(frame.count + exchange.bound)
+        out.put(LineEncoder.sessionStart)
+        putStart(exchange.id, exchange.startMicroseconds, exchange.durationMicroseconds, into: &out)
+        out.put(frame.parties.readable)
+        putRequest(exchange.method, exchange.host, exchange.path, into: &out)
+        putOutcome(
+            exchange.status, out: exchange.bytesOut, in: exchange.bytesIn, inspected: exchange.bytesInspected,
+            into: &out)
+        out.put(frame.ending.readable)
+        line.wrote(out.count)
+    }
+
+    private static let sessionStart: StaticString = "{\"kind\":\"session\",\"id\":\""
 
     /// Appends one line for the threat, one for the violation and one for each finding; answers how many.
     mutating func appendEvents(of session: borrowing SessionRecord, to line: inout Buffer) -> Int {
@@ -122,11 +153,22 @@ struct LineEncoder: ~Copyable {
 
     /// From the id to the path: what sessions and events have in common.
     private mutating func putWho(_ session: borrowing SessionRecord, into out: inout LineCursor) {
-        out.put(session.id)
+        putStart(session.id, session.startMicroseconds, session.durationMicroseconds, into: &out)
+        putParties(session, into: &out)
+        putRequest(session, into: &out)
+    }
+
+    private mutating func putStart(
+        _ id: RecordID, _ startMicroseconds: Int64, _ durationMicroseconds: Int64, into out: inout LineCursor
+    ) {
+        out.put(id)
         out.put("\",\"time\":\"")
-        time.put(microseconds: session.startMicroseconds, into: &out)
+        time.put(microseconds: startMicroseconds, into: &out)
         out.put("\",\"duration_us\":")
-        out.put(decimal: UInt64(clamping: session.durationMicroseconds))
+        out.put(decimal: UInt64(clamping: durationMicroseconds))
+    }
+
+    private mutating func putParties(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         out.put(",\"service\":")
         out.put(quoted: session.service)
         if let pod = session.pod {
@@ -148,7 +190,6 @@ struct LineEncoder: ~Copyable {
         putName(session, into: &out)
         out.put(",\"application\":")
         out.put(quoted: session.application.label)
-        putRequest(session, into: &out)
     }
 
     private mutating func putName(_ session: borrowing SessionRecord, into out: inout LineCursor) {
@@ -163,38 +204,43 @@ struct LineEncoder: ~Copyable {
     }
 
     private mutating func putRequest(_ session: borrowing SessionRecord, into out: inout LineCursor) {
-        if let method = session.method {
+        putRequest(
+            session.method, session.host, session.path, maskedHost: session.maskedHost, maskedPath: session.maskedPath,
+            into: &out)
+    }
+
+    private mutating func putRequest(
+        _ method: UnsafeRawBufferPointer?, _ host: UnsafeRawBufferPointer?, _ path: UnsafeRawBufferPointer?,
+        maskedHost: [Range<Int>] = [], maskedPath: [Range<Int>] = [], into out: inout LineCursor
+    ) {
+        if let method {
             out.put(",\"method\":")
             out.put(quoted: method.cut(SessionRecord.methodBytesMax))
         }
-        if let host = session.host {
+        if let host {
             out.put(",\"host\":")
-            put(host.cut(SessionRecord.hostBytesMax), masked: session.maskedHost, into: &out)
+            put(host.cut(SessionRecord.hostBytesMax), masked: maskedHost, into: &out)
         }
-        if let path = session.path {
+        if let path {
             out.put(",\"path\":")
             // The query may be the secret: only what precedes it is recorded.
-            put(path.cut(SessionRecord.pathBytesMax).upTo(UInt8(ascii: "?")), masked: session.maskedPath, into: &out)
+            put(path.cut(SessionRecord.pathBytesMax).upTo(UInt8(ascii: "?")), masked: maskedPath, into: &out)
         }
     }
 
-    private func putOutcome(_ session: borrowing SessionRecord, into out: inout LineCursor) {
-        if let status = session.status {
+    private func putOutcome(
+        _ status: Int?, out bytesOut: UInt64, in bytesIn: UInt64, inspected: UInt64, into out: inout LineCursor
+    ) {
+        if let status {
             out.put(",\"status\":")
             out.put(decimal: UInt64(clamping: status))
         }
         out.put(",\"bytes_out\":")
-        out.put(decimal: session.bytesOut)
+        out.put(decimal: bytesOut)
         out.put(",\"bytes_in\":")
-        out.put(decimal: session.bytesIn)
+        out.put(decimal: bytesIn)
         out.put(",\"bytes_inspected\":")
-        out.put(decimal: session.bytesInspected)
-        if let why = session.uninspectable {
-            out.put(",\"uninspectable\":")
-            out.put(quoted: why)
-        } else {
-            out.put(",\"uninspectable\":null")
-        }
+        out.put(decimal: inspected)
     }
 
     private func putVerdict(_ session: borrowing SessionRecord, into out: inout LineCursor) {

@@ -39,18 +39,27 @@ struct RecordQueue {
 
     var isEmpty: Bool { chunks.allSatisfy(\.isEmpty) }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer, lines: Int, to lane: Lane) {
-        guard !bytes.isEmpty else { return }
+    /// Takes a batch over and leaves an empty one.
+    mutating func append(_ batch: inout Batch, to lane: Lane) {
+        guard batch.lines > 0 else { return }
         let last = chunks[lane.rawValue].last
-        let chunk: Chunk
-        if let last, last.bytes.count + bytes.count <= Chunk.size {
-            chunk = last
+        if let last, last.bytes.count + batch.bytes.count <= Chunk.size {
+            last.bytes.append(batch.bytes.readable)
+            last.lines += batch.lines
+            batch.bytes.removeAll()
         } else {
-            chunk = spare.popLast() ?? Chunk(capacity: Chunk.size)
+            let chunk = spare.popLast() ?? Chunk(capacity: Chunk.size)
+            // A large batch changes places with the empty chunk, a small one is copied so that others share the chunk.
+            if batch.bytes.count >= Chunk.size / 4 {
+                swap(&chunk.bytes, &batch.bytes)
+            } else {
+                chunk.bytes.append(batch.bytes.readable)
+                batch.bytes.removeAll()
+            }
+            chunk.lines = batch.lines
             chunks[lane.rawValue].append(chunk)
         }
-        chunk.bytes.append(bytes)
-        chunk.lines += lines
+        batch.lines = 0
     }
 
     mutating func takeFirst(of lane: Lane) -> Chunk? {

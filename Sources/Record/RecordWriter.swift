@@ -143,13 +143,10 @@ final class WriterCore: Sendable {
         queuedLines.add(sessions.lines + events.lines, ordering: .relaxed)
         budget.handedOver(bytes)
         monitor.withLock { queue in
-            queue.append(sessions.bytes.readable, lines: sessions.lines, to: .sessions)
-            queue.append(events.bytes.readable, lines: events.lines, to: .events)
+            queue.append(&sessions, to: .sessions)
+            queue.append(&events, to: .events)
         }
         monitor.wake()
-        sessions.bytes.removeAll()
-        events.bytes.removeAll()
-        (sessions.lines, events.lines) = (0, 0)
     }
 
     func resumeIfPossible() {

@@ -9,7 +9,7 @@ public final class Recorder {
     /// still is written; the bound is then exceeded by the difference.
     static let slotBytes = 1024
     /// A batch of this size is worth handing over before its time.
-    static let batchBytes = 64 * 1024
+    static let batchBytes = 128 * 1024
 
     private let writer: RecordWriter
     private let budget: RecordBudget
@@ -96,8 +96,36 @@ public final class Recorder {
         if session.kind == .session { giveBackSlot() }
         if dropsNow() { return }
         let before = state.pointee.pendingBytes
-        state.pointee.encoder.append(session, to: &state.pointee.sessions.bytes)
+        encode(session)
+        finish(session, before)
+    }
+
+    /// The same, and keeps in `frame` what the next lines of the connection will have in common with this one.
+    public func append(_ session: borrowing SessionRecord, keeping frame: inout LineFrame) {
+        giveBackSlot()
+        if dropsNow() { return }
+        let before = state.pointee.pendingBytes
+        frame.take(encode(session), of: state.pointee.sessions.bytes.readable)
+        finish(session, before)
+    }
+
+    /// Encodes an exchange whose line differs from the one that the frame was taken from in what it says itself.
+    public func append(_ exchange: FramedExchange, in frame: borrowing LineFrame) {
+        giveBackSlot()
+        if dropsNow() { return }
+        let before = state.pointee.pendingBytes
+        state.pointee.encoder.append(exchange, in: frame, to: &state.pointee.sessions.bytes)
         state.pointee.sessions.lines += 1
+        charge(state.pointee.pendingBytes - before)
+    }
+
+    @discardableResult
+    private func encode(_ session: borrowing SessionRecord) -> LineFrame.Places {
+        state.pointee.sessions.lines += 1
+        return state.pointee.encoder.append(session, to: &state.pointee.sessions.bytes)
+    }
+
+    private func finish(_ session: borrowing SessionRecord, _ before: Int) {
         if session.kind == .session, session.hasEvents {
             state.pointee.events.lines += state.pointee.encoder.appendEvents(
                 of: session, to: &state.pointee.events.bytes)

@@ -32,7 +32,7 @@ public struct Route: Hashable, Sendable {
 
 /// One connection to an origin server: being made, at work for one user, or idle in the pool.
 public final class Origin: Handler {
-    public let route: Route
+    public let place: IdleOrigins
     public var transport: Transport
     /// Requests it has carried: more than none, and a silent end may just be the server's idle timeout.
     public private(set) var served = 0
@@ -41,9 +41,9 @@ public final class Origin: Handler {
     private enum State { case connecting(since: Ticks), busy, idle, closed }
     private var state: State
 
-    init(_ transport: consuming Transport, route: Route, pool: OriginPool, connected: Bool, now: Ticks) {
+    init(_ transport: consuming Transport, place: IdleOrigins, pool: OriginPool, connected: Bool, now: Ticks) {
         self.transport = transport
-        self.route = route
+        self.place = place
         self.pool = pool
         state = connected ? .busy : .connecting(since: now)
     }

@@ -2,10 +2,21 @@ import Bytes
 import Loop
 import OS
 
+/// The idle connections of one route. Kept as long as a connection of the route lives, so that neither taking one nor
+/// giving it back has to look for the others.
+public final class IdleOrigins {
+    public let route: Route
+    fileprivate var origins: ContiguousArray<Origin> = []
+    /// Connections of this route, busy ones included.
+    fileprivate var living = 0
+
+    fileprivate init(_ route: Route) { self.route = route }
+}
+
 /// A loop's connections to origin servers: made here, kept here while idle, given out again by route.
 public final class OriginPool {
     private unowned(unsafe) let loop: EventLoop
-    private var idle: [Route: ContiguousArray<Origin>] = [:]
+    private var routes: [Route: IdleOrigins] = [:]
     /// SO_MARK of the gateway's own connections, so that no rule sends them back here; nil without CAP_NET_ADMIN.
     private let mark: UInt32?
     /// Called with 1 for each connection that is made and with -1 for each that ends.
@@ -19,8 +30,11 @@ public final class OriginPool {
     }
 
     /// An idle connection of this route, the one used last.
-    public func reuse(_ route: Route, for user: OriginUser) -> Origin? {
-        guard let index = idle.index(forKey: route), let origin = idle.values[index].popLast() else { return nil }
+    ///
+    /// - Parameter near: the place of the connection that the same client had last, which is most often the one.
+    public func reuse(_ route: Route, near: IdleOrigins?, for user: OriginUser) -> Origin? {
+        let place = if let near, near.living > 0, near.route == route { near } else { routes[route] }
+        guard let origin = place?.origins.popLast() else { return nil }
         origin.take(for: user)
         loop.setDeadline(origin, .never)
         return origin
@@ -38,9 +52,12 @@ public final class OriginPool {
         }
         let stands = try socket.connect(route.to)
         let number = socket.number
+        let place = routes[route] ?? IdleOrigins(route)
         let origin = Origin(
-            Transport(socket, connected: stands), route: route, pool: self, connected: stands, now: loop.now)
+            Transport(socket, connected: stands), place: place, pool: self, connected: stands, now: loop.now)
         try loop.add(origin, descriptor: number)
+        if place.living == 0 { routes[route] = place }
+        place.living += 1
         counted(1)
         origin.take(for: user)
         if !stands { loop.setDeadline(origin, loop.now + timeout) }
@@ -52,32 +69,26 @@ public final class OriginPool {
         guard !origin.transport.isPeerEnding, !origin.transport.isBacklogged, origin.transport.isDrained() else {
             return origin.close()
         }
-        if let index = idle.index(forKey: origin.route) {
-            guard idle.values[index].count < keep else { return origin.close() }
-            idle.values[index].append(origin)
-        } else {
-            idle[origin.route] = [origin]
-        }
+        guard origin.place.origins.count < keep else { return origin.close() }
+        origin.place.origins.append(origin)
         origin.park()
         loop.setDeadline(origin, loop.now + idleTimeout)
     }
 
     /// Closes what is idle: at a drain, or when what was verified has changed.
     public func retire() {
-        for origins in idle.values { for origin in origins { origin.close() } }
+        for place in routes.values { for origin in place.origins { origin.close() } }
     }
 
-    func forget(_ origin: Origin) {
-        guard let index = idle[origin.route]?.firstIndex(where: { $0 === origin }) else { return }
-        idle[origin.route]?.remove(at: index)
-    }
+    func forget(_ origin: Origin) { origin.place.origins.removeAll { $0 === origin } }
 
     func connected(after since: Ticks) { connectTook(loop.now - since) }
 
     func closed(_ origin: Origin) {
         loop.remove(origin)
         counted(-1)
-        // An empty list is kept while a connection of its route is at work, and no longer.
-        if idle[origin.route]?.isEmpty == true { idle[origin.route] = nil }
+        origin.place.living -= 1
+        // A place without a connection would be kept for every destination that there ever was.
+        if origin.place.living == 0 { routes[origin.place.route] = nil }
     }
 }

@@ -215,7 +215,9 @@ class Weir:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.pid()}/fd"))
+        """Open descriptors of all threads: each worker has a table of its own."""
+        tasks = f"/proc/{self.pid()}/task"
+        return sum(len(os.listdir(f"{tasks}/{task}/fd")) for task in os.listdir(tasks))
 
     def pid(self):
         # nsenter execs in place, so the process started is Weir.

@@ -58,7 +58,7 @@ private final class Bench {
             writer: try RecordWriter.open(RecordWriter.Settings(settings.records)), learned: learned, mark: nil,
             systemResolvers: [], hostsFile: HostsFile(), log: Log(settings.log), ownAddresses: [],
             listeners: [proxy])
-        worker = try Worker.make(hub: hub, snapshot: snapshot)
+        worker = try Worker.make(hub: hub, snapshot: snapshot, mailbox: Mailbox())
     }
 
     deinit {

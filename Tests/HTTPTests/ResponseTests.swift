@@ -45,26 +45,26 @@ import Testing
     @Test(arguments: rows) func framing(_ row: Row) {
         let text = "HTTP/\(row.start)\r\n\(row.fields.isEmpty ? "" : row.fields + "\r\n")\r\n"
         let bytes = Array(text.utf8)
-        let (step, head) = response(bytes, answering: row.method)
-        #expect(step == .head(length: bytes.count))
-        #expect(head.framing == row.framing)
-        #expect(head.keepsAlive == row.keepsAlive)
-        #expect(head.isInterim == row.isInterim)
-        #expect(head.status == Int(row.start.dropFirst(4).prefix(3)))
-        #expect(text[head.reason] == row.start.dropFirst(8))
+        let parsed = response(bytes, answering: row.method)
+        #expect(parsed.step == .head(length: bytes.count))
+        #expect(parsed.head.framing == row.framing)
+        #expect(parsed.head.keepsAlive == row.keepsAlive)
+        #expect(parsed.head.isInterim == row.isInterim)
+        #expect(parsed.head.status == Int(row.start.dropFirst(4).prefix(3)))
+        #expect(text[parsed.head.reason] == row.start.dropFirst(8))
         for cuts in (0..<bytes.count).map({ [$0] }) + [Array(0..<bytes.count)] {
             let cut = response(bytes, answering: row.method, cuts: cuts)
-            #expect(cut.step == step)
-            #expect(cut.head.fields == head.fields)
-            #expect(cut.head.framing == head.framing)
+            #expect(cut.step == parsed.step)
+            #expect(cut.head.fields == parsed.head.fields)
+            #expect(cut.head.framing == parsed.head.framing)
         }
     }
 
     @Test func switching() {
         let text = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes"
-        let (step, head) = response(text)
-        #expect(step == .head(length: text.utf8.count - 6))
-        #expect(!head.isInterim)
-        #expect(head.upgrade.map { text[$0] } == "websocket")
+        let parsed = response(text)
+        #expect(parsed.step == .head(length: text.utf8.count - 6))
+        #expect(parsed.head.isInterim == false)
+        #expect(parsed.head.upgrade.map { text[$0] } == "websocket")
     }
 }

@@ -2,32 +2,36 @@ import Bytes
 
 @testable import HTTP
 
-/// Feeds `text` to a request head, whole or growing by the cuts, each time from memory of exactly that size.
-func request(_ text: [UInt8], cuts: [Int] = [], limits: Limits = Limits()) -> (step: HeadStep, head: RequestHead) {
-    var head = RequestHead()
+/// A head and what feeding it came to.
+struct Parsed<Head: ~Copyable>: ~Copyable {
     var step = HeadStep.needMore
-    for end in cuts + [text.count] {
-        step = exactly(text.prefix(end)) { head.parse($0, limits: limits) }
-    }
-    return (step, head)
+    var head: Head
 }
 
-func request(_ text: String, limits: Limits = Limits()) -> (step: HeadStep, head: RequestHead) {
+/// Feeds `text` to a request head, whole or growing by the cuts, each time from memory of exactly that size.
+func request(_ text: [UInt8], cuts: [Int] = [], limits: Limits = Limits()) -> Parsed<RequestHead> {
+    var parsed = Parsed(head: RequestHead())
+    for end in cuts + [text.count] {
+        parsed.step = exactly(text.prefix(end)) { parsed.head.parse($0, limits: limits) }
+    }
+    return parsed
+}
+
+func request(_ text: String, limits: Limits = Limits()) -> Parsed<RequestHead> {
     request(Array(text.utf8), limits: limits)
 }
 
 func response(
     _ text: [UInt8], answering method: HTTP.Method = .get, cuts: [Int] = [], limits: Limits = Limits()
-) -> (step: HeadStep, head: ResponseHead) {
-    var head = ResponseHead()
-    var step = HeadStep.needMore
+) -> Parsed<ResponseHead> {
+    var parsed = Parsed(head: ResponseHead())
     for end in cuts + [text.count] {
-        step = exactly(text.prefix(end)) { head.parse($0, answering: method, limits: limits) }
+        parsed.step = exactly(text.prefix(end)) { parsed.head.parse($0, answering: method, limits: limits) }
     }
-    return (step, head)
+    return parsed
 }
 
-func response(_ text: String, answering method: HTTP.Method = .get) -> (step: HeadStep, head: ResponseHead) {
+func response(_ text: String, answering method: HTTP.Method = .get) -> Parsed<ResponseHead> {
     response(Array(text.utf8), answering: method)
 }
 

@@ -5,7 +5,8 @@ import Testing
 
 /// Modes and verdicts: every cell of the table, what Protect would do, and the reason given.
 @Suite struct DecisionTests {
-    static let rule = RuleID(service: 1, rule: 0, text: "app/0")
+    private static let texts = RuleTexts([(name: "unknown", rules: 0), (name: "app", rules: 1)])
+    static let rule = RuleID(service: 1, rule: 0, name: texts[1, 0])
 
     enum Fact: Sendable {
         case nothing, threat(Threat), finding(Action), uninspectable(Action)

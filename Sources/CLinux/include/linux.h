@@ -32,6 +32,8 @@
 #endif
 
 // glibc declares these only under _GNU_SOURCE, which would make types differ from those of Swift's Glibc module.
+extern int unshare(int);
+extern int close_range(unsigned, unsigned, int);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pipe2(int[2], int);
 extern int pthread_setname_np(pthread_t, const char *);

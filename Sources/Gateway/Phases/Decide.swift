@@ -28,18 +28,22 @@ extension Session {
         }
         if exchange.head.isHTTPS { return refuse(exchange, status: 501, "An https URL is asked for with CONNECT") }
         exchange.application = .http
+        exchange.port = target.endpoint?.port ?? target.port ?? exchange.head.port ?? 80
         var host: Host?
         if !exchange.head.host.isEmpty {
             let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])
-            if let lastName, lastName.matches(text) {
-                host = .name(lastName)
+            if let name = standing.name, name.matches(text) {
+                if standing.give(exchange, now: now) {
+                    readHead(exchange)
+                    return decideExchange(exchange)
+                }
+                host = .name(name)
             } else if let parsed = Host(text) {
                 host = parsed
             } else {
                 return refuse(exchange, malformed: .badHost)
             }
         }
-        exchange.port = target.endpoint?.port ?? target.port ?? exchange.head.port ?? 80
         readHead(exchange)
         if let host {
             bind(exchange, to: host, by: .host)
@@ -60,7 +64,7 @@ extension Session {
             checkSpoof(exchange, named: [address])
             decide(exchange)
         case .name(let name):
-            lastName = name
+            standing.turn(to: name)
             exchange.name = name
             exchange.namedBy = source
             if let answer = worker.resolver.known(name) { return resolved(exchange, answer) }
@@ -106,6 +110,7 @@ extension Session {
         let asked = target.endpoint?.address
         let address = asked.flatMap { answer.addresses.contains($0) ? $0 : nil } ?? first
         exchange.dial = Endpoint(address, exchange.port)
+        exchange.nameUntil = now + .seconds(Int64(answer.ttlSeconds))
         checkSpoof(exchange, named: answer.addresses)
         checkClasses(exchange, of: answer.addresses)
         decide(exchange)
@@ -151,6 +156,7 @@ extension Session {
         } else if tunnel != nil {
             decideTunnel(exchange)
         } else {
+            standing.keep(exchange)
             decideExchange(exchange)
         }
     }

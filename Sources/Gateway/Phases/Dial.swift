@@ -8,8 +8,9 @@ extension Session {
     func dial(_ exchange: Exchange) {
         guard let endpoint = exchange.dial else { return }
         let route = Route(to: endpoint, from: listener.usesClientAddress ? client.address : nil)
-        if tunnel == nil, !exchange.isRetry, let idle = worker.pool.reuse(route, for: self) {
+        if tunnel == nil, !exchange.isRetry, let idle = worker.pool.reuse(route, near: place, for: self) {
             origin = idle
+            place = idle.place
             exchange.isReused = true
             return sendHead()
         }
@@ -17,6 +18,7 @@ extension Session {
         do throws(Errno) {
             let fresh = try worker.pool.connect(route, for: self, timeout: limits.connectTimeout)
             origin = fresh
+            place = fresh.place
             phase = .dial
         } catch {
             dialFailed(error)

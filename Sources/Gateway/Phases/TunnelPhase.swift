@@ -71,6 +71,8 @@ extension Session {
             exchange.heldBack.clear()
         }
         phase = .tunnel
+        // The drain came while the connection was made, and found nothing to end yet.
+        if worker.isDraining, tunnel.awaitsServer { return tunnelEnded(exchange) }
         // A configuration that came while the connection was made would not be asked again before the next one.
         if exchange.snapshot !== worker.snapshot { judgeAgain(under: worker.snapshot) }
         if phase == .tunnel, !tunnel.awaitsServer { pushInput(exchange) }

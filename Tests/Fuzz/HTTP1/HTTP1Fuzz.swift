@@ -83,68 +83,78 @@ func checkGrammar(_ head: UnsafeRawBufferPointer, _ fields: ContiguousArray<Fiel
     }
 }
 
-func parsed(_ input: UnsafeRawBufferPointer, _ ends: [Int], _ limits: Limits) -> (HeadStep, RequestHead) {
-    var head = RequestHead()
+/// A head and what feeding it came to.
+struct Parsed<Head: ~Copyable>: ~Copyable {
     var step = HeadStep.needMore
-    for end in ends {
-        step = exactly(UnsafeRawBufferPointer(rebasing: input[..<end])) { head.parse($0, limits: limits) }
-        if step != .needMore { break }
-    }
-    return (step, head)
+    var head: Head
 }
 
-func written(_ head: RequestHead, _ input: UnsafeRawBufferPointer, _ options: Writer.RequestOptions) -> [UInt8] {
+func parsed(_ input: UnsafeRawBufferPointer, _ ends: [Int], _ limits: Limits) -> Parsed<RequestHead> {
+    var parsed = Parsed(head: RequestHead())
+    for end in ends {
+        parsed.step = exactly(UnsafeRawBufferPointer(rebasing: input[..<end])) {
+            parsed.head.parse($0, limits: limits)
+        }
+        if parsed.step != .needMore { break }
+    }
+    return parsed
+}
+
+func written(
+    _ head: borrowing RequestHead, _ input: UnsafeRawBufferPointer, _ options: Writer.RequestOptions
+) -> [UInt8] {
     var buffer = Buffer()
     Writer.request(head, from: input, options: options, into: &buffer)
     return Array(buffer.readable)
 }
 
 func fuzzRequest(_ input: UnsafeRawBufferPointer, _ cut: Cut, _ limits: Limits, options byte: UInt8) {
-    let (step, head) = parsed(input, [input.count], limits)
-    let (cutStep, cutHead) = parsed(input, cut.ends, limits)
-    check(step == cutStep, "a request gives the same step in any cut")
-    check(head.fields == cutHead.fields, "a request gives the same fields in any cut")
-    guard case .head(let length) = step else { return }
+    let whole = parsed(input, [input.count], limits)
+    let cutUp = parsed(input, cut.ends, limits)
+    check(whole.step == cutUp.step, "a request gives the same step in any cut")
+    check(whole.head.fields == cutUp.head.fields, "a request gives the same fields in any cut")
+    guard case .head(let length) = whole.step else { return }
     check(length <= input.count && length <= limits.headBytes, "a head lies within its bytes")
-    checkGrammar(UnsafeRawBufferPointer(rebasing: input[..<length]), head.fields)
+    checkGrammar(UnsafeRawBufferPointer(rebasing: input[..<length]), whole.head.fields)
     var options = Writer.RequestOptions()
     options.keepsExpect = byte & 4 == 0
     options.keepsUpgrade = byte & 8 == 0
     options.destination = Endpoint(.anyV4, 80)
-    let first = written(head, input, options)
-    check(first == written(cutHead, input, options), "a request is written the same in any cut")
+    let first = written(whole.head, input, options)
+    check(first == written(cutUp.head, input, options), "a request is written the same in any cut")
     first.withUnsafeBytes { bytes in
-        let (step, again) = parsed(bytes, [bytes.count], roomy)
-        check(step == .head(length: bytes.count), "what is written of a request is one request")
-        check(again.method == head.method && again.framing == head.framing, "method and framing stay")
-        check((again.upgrade != nil) == (head.upgrade != nil && options.keepsUpgrade), "an upgrade stays one")
-        check(written(again, bytes, options) == first, "a canonical request stays as it is")
-        if !head.host.isEmpty {
-            check(bytes[again.host].elementsEqual(input[head.host]), "the host judged is the host sent")
-            check(again.port == head.port, "the port judged is the port sent")
+        let second = parsed(bytes, [bytes.count], roomy)
+        check(second.step == .head(length: bytes.count), "what is written of a request is one request")
+        check(second.head.method == whole.head.method, "the method stays")
+        check(second.head.framing == whole.head.framing, "the framing stays")
+        let upgrades = whole.head.upgrade != nil && options.keepsUpgrade
+        check((second.head.upgrade != nil) == upgrades, "an upgrade stays one")
+        check(written(second.head, bytes, options) == first, "a canonical request stays as it is")
+        if !whole.head.host.isEmpty {
+            check(bytes[second.head.host].elementsEqual(input[whole.head.host]), "the host judged is the host sent")
+            check(second.head.port == whole.head.port, "the port judged is the port sent")
         }
-        if !head.path.isEmpty, input[head.path.lowerBound] == UInt8(ascii: "/") {
-            check(bytes[again.path].elementsEqual(input[head.path]), "the path judged is the path sent")
+        if !whole.head.path.isEmpty, input[whole.head.path.lowerBound] == UInt8(ascii: "/") {
+            check(bytes[second.head.path].elementsEqual(input[whole.head.path]), "the path judged is the path sent")
         }
     }
 }
 
 func parsedResponse(
     _ input: UnsafeRawBufferPointer, _ ends: [Int], _ method: HTTP.Method, _ limits: Limits
-) -> (HeadStep, ResponseHead) {
-    var head = ResponseHead()
-    var step = HeadStep.needMore
+) -> Parsed<ResponseHead> {
+    var parsed = Parsed(head: ResponseHead())
     for end in ends {
-        step = exactly(UnsafeRawBufferPointer(rebasing: input[..<end])) {
-            head.parse($0, answering: method, limits: limits)
+        parsed.step = exactly(UnsafeRawBufferPointer(rebasing: input[..<end])) {
+            parsed.head.parse($0, answering: method, limits: limits)
         }
-        if step != .needMore { break }
+        if parsed.step != .needMore { break }
     }
-    return (step, head)
+    return parsed
 }
 
 func written(
-    _ head: ResponseHead, _ input: UnsafeRawBufferPointer, _ options: Writer.ResponseOptions
+    _ head: borrowing ResponseHead, _ input: UnsafeRawBufferPointer, _ options: Writer.ResponseOptions
 ) -> (bytes: [UInt8], framing: Framing) {
     var buffer = Buffer()
     let framing = Writer.response(head, from: input, options: options, into: &buffer)
@@ -153,23 +163,24 @@ func written(
 
 func fuzzResponse(_ input: UnsafeRawBufferPointer, _ cut: Cut, _ limits: Limits, options byte: UInt8) {
     let method = [HTTP.Method.get, .head, .connect, .post][Int(byte >> 2 & 3)]
-    let (step, head) = parsedResponse(input, [input.count], method, limits)
-    let (cutStep, cutHead) = parsedResponse(input, cut.ends, method, limits)
-    check(step == cutStep, "a response gives the same step in any cut")
-    check(head.fields == cutHead.fields, "a response gives the same fields in any cut")
-    guard case .head(let length) = step else { return }
+    let whole = parsedResponse(input, [input.count], method, limits)
+    let cutUp = parsedResponse(input, cut.ends, method, limits)
+    check(whole.step == cutUp.step, "a response gives the same step in any cut")
+    check(whole.head.fields == cutUp.head.fields, "a response gives the same fields in any cut")
+    guard case .head(let length) = whole.step else { return }
     check(length <= input.count && length <= limits.headBytes, "a head lies within its bytes")
-    checkGrammar(UnsafeRawBufferPointer(rebasing: input[..<length]), head.fields)
+    checkGrammar(UnsafeRawBufferPointer(rebasing: input[..<length]), whole.head.fields)
     var options = Writer.ResponseOptions()
     options.close = byte & 16 != 0
     options.minorVersion = byte & 32 == 0 ? 1 : 0
     options.dropsAltSvc = byte & 64 != 0
-    let first = written(head, input, options)
+    let first = written(whole.head, input, options)
     first.bytes.withUnsafeBytes { bytes in
-        let (step, again) = parsedResponse(bytes, [bytes.count], method, roomy)
-        check(step == .head(length: bytes.count), "what is written of a response is one response")
-        check(again.status == head.status && again.framing == first.framing, "status and framing stay")
-        check(written(again, bytes, options) == first, "a canonical response stays as it is")
+        let second = parsedResponse(bytes, [bytes.count], method, roomy)
+        check(second.step == .head(length: bytes.count), "what is written of a response is one response")
+        check(second.head.status == whole.head.status, "the status stays")
+        check(second.head.framing == first.framing, "the framing stays")
+        check(written(second.head, bytes, options) == first, "a canonical response stays as it is")
     }
 }
 
