@@ -113,7 +113,7 @@ extension Kind where T == String {
         }
     }
 
-    private static func isName(_ text: String) -> Bool {
+    static func isName(_ text: String) -> Bool {
         guard (1...253).contains(text.utf8.count), let first = text.utf8.first else { return false }
         func isAlphanumeric(_ byte: UInt8) -> Bool {
             (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte & 0xdf)

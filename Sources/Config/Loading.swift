@@ -133,6 +133,7 @@ private struct Merge {
                 parts.services += more.services
                 parts.identities += more.identities
                 parts.sensors += more.sensors
+                parts.lists += more.lists
             }
             errors += diagnosis.errors
         } catch {
@@ -142,11 +143,13 @@ private struct Merge {
 
     mutating func finish() -> Result<Settings, ConfigErrors> {
         refuseHolds()
+        refuseUnknownLists()
         let listeners = zip(settings.listeners, settings.places.listeners)
         refuseRepeats("listener", listeners.map { ($0.name, $1) })
         refuseRepeats("address", listeners.map { ($0.address.port == 0 ? "" : $0.address.description, $1) })
         refuseRepeats("service", parts.services.map { ($0.name, $0.place) })
         refuseRepeats("sensor", parts.sensors.map { ($0.spec.name, $0.places.name) })
+        refuseRepeats("list", parts.lists.map { ($0.spec.name, $0.place) })
         for sensor in parts.sensors {
             refuseRepeats("rule", zip(sensor.spec.rules, sensor.places.rules).map { ($0.name, $1.name) })
         }
@@ -159,6 +162,7 @@ private struct Merge {
         settings.services = parts.services
         settings.identities = parts.identities.map(\.spec)
         settings.places.identities = parts.identities.map(\.places)
+        settings.lists = parts.lists.map(\.spec)
         settings.sensors = parts.sensors.map(\.spec)
         settings.places.sensors = parts.sensors.map(\.places)
         if errors.isEmpty { return .success(settings) }
@@ -172,12 +176,22 @@ private struct Merge {
         let sensors = zip(settings.sensors, settings.places.sensors)
         let hollow = sensors.flatMap { zip($0.rules, $1.rules).filter(\.0.patterns.isEmpty).map(\.1.name) }
         let places = Set(errors.map(\.place) + hollow)
-        let lacksSensors = errors.contains { error in
-            ["sensors:", "include:", "not YAML:"].contains { error.message.hasPrefix($0) }
-        }
         let source = SensorSource(settings)
-        let found = source.compile(fingerprintKey: []).errors + (lacksSensors ? [] : source.unknown)
+        let found = source.compile(fingerprintKey: []).errors + (lacks("sensors") ? [] : source.unknown)
         return found.filter { !places.contains($0.place) }
+    }
+
+    /// Whether something of this section may be missed because it could not be read.
+    private func lacks(_ section: String) -> Bool {
+        errors.contains { error in
+            ["\(section):", "include:", "not YAML:"].contains { error.message.hasPrefix($0) }
+        }
+    }
+
+    private mutating func refuseUnknownLists() {
+        if lacks("lists") { return }
+        let names = Set(parts.lists.map(\.spec.name) + ListSpec.builtIn.map(\.name))
+        errors += parts.services.flatMap { $0.unknownLists(among: names) }
     }
 
     /// A body that is to be held must fit.

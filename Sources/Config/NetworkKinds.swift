@@ -43,14 +43,27 @@ extension Kind where T == DomainName {
 extension Kind where T == Destination {
     static var destination: Kind {
         parsed(
-            "any, a name, *.suffix, an address or a range such as 10.0.0.0/8",
-            pattern: #"^(any|(\*\.)?[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$"#, blank: .any
+            "any, a name, *.suffix, an address, a range such as 10.0.0.0/8, or list:NAME",
+            pattern: "^(any|list:[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\(listEntryPattern))$", blank: .any
         ) { text in
             if text == "any" { return .any }
-            if let prefix = Prefix(text) { return .prefix(prefix) }
-            return namePattern(text)
+            if text.hasPrefix("list:") {
+                let name = String(text.dropFirst(5))
+                return Kind<String>.isName(name) ? .list(name) : nil
+            }
+            return Destination(entry: text)
         }
     }
+
+    /// An item of a list.
+    static var listEntry: Kind {
+        parsed(
+            "a name, *.suffix, an address or a range such as 10.0.0.0/8", pattern: "^(\(listEntryPattern))$",
+            blank: .any
+        ) { Destination(entry: $0) }
+    }
+
+    private static var listEntryPattern: String { #"(\*\.)?[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(/[0-9]{1,3})?"# }
 
     /// A name or `*.suffix`.
     static var namePattern: Kind {

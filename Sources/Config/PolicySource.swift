@@ -27,8 +27,9 @@ struct PolicySource {
     func compile(learned: LearnedRules, ownAddresses: [IPAddress]) -> Result<Policy, ConfigErrors> {
         let spec = PolicySpec(
             services: services[..<written].map(\.spec), identities: settings.identities,
-            internalSuffixes: settings.dns.internalSuffixes + settings.dns.hosts.map(\.name), ownAddresses: ownAddresses,
-            defaultMode: settings.defaults.mode, defaultUninspectable: settings.defaults.uninspectable)
+            internalSuffixes: settings.dns.internalSuffixes + settings.dns.hosts.map(\.name),
+            ownAddresses: ownAddresses, lists: settings.lists, defaultMode: settings.defaults.mode,
+            defaultUninspectable: settings.defaults.uninspectable)
         return Policy.compile(spec, learned: learned).mapError { failure in
             ConfigErrors(failure.errors.map { ConfigError(place(of: $0.place), $0.message) })
         }
@@ -38,9 +39,20 @@ struct PolicySource {
         switch place {
         case .policy: services[0].place
         case .service(let service): services[service].place
-        case .rule(let service, let rule): services[service].rulePlaces[rule]
+        case .rule(let service, let rule): services[service].rulePlaces[rule].rule
         case .identity(let identity): settings.places.identities[identity].service
         case .address(let identity, let address): settings.places.identities[identity].addresses[address]
+        }
+    }
+}
+
+extension ServiceSettings {
+    /// Rules about lists that are not there. They are told as the files are read, with all else that is wrong in them.
+    func unknownLists(among names: Set<String>) -> [ConfigError] {
+        zip(rules, rulePlaces).compactMap { rule, places in
+            guard case .list(let name) = rule.to, !names.contains(name) else { return nil }
+            let expected = names.sorted().joined(separator: ", ")
+            return ConfigError(places.to, "to: no list is called \(shown(name)), expected one of \(expected)")
         }
     }
 }

@@ -7,6 +7,7 @@ struct Parts {
     var services: [ServiceSettings]
     var identities: [(spec: IdentitySpec, places: SettingsPlaces.IdentityPlaces)]
     var sensors: [(spec: SensorSpec, places: SettingsPlaces.SensorPlaces)]
+    var lists: [(spec: ListSpec, place: Place)]
 
     static func read(_ fields: Fields, _ defaults: DefaultSettings) -> Parts {
         Parts(
@@ -18,7 +19,10 @@ struct Parts {
             },
             sensors: fields.optional(
                 "sensors", .list(.section(SensorSpec.read)), default: [],
-                "Sensors beside the built-in ones, under names of their own."))
+                "Sensors beside the built-in ones, under names of their own."),
+            lists: fields.optional(
+                "lists", .list(.section(ListSpec.read)), default: [],
+                "Destinations that rules name as list:NAME, beside the built-in encrypted-dns or in its place."))
     }
 }
 
@@ -26,7 +30,7 @@ extension ServiceSettings {
     static func read(_ fields: Fields, _ defaults: DefaultSettings) -> ServiceSettings {
         let name = fields.required("name", .name, "name.namespace, or unknown.")
         let rules = fields.optional(
-            "rules", .list(Kind.section(RuleSpec.read).placed), default: [],
+            "rules", .list(.section(RuleSpec.read)), default: [],
             "To whom the service may talk; the first match wins.")
         let sensors = fields.optional(
             "sensors", .table(.action([.alert, .redact, .deny])), default: [],
@@ -42,18 +46,29 @@ extension ServiceSettings {
                 ?? defaults.hold,
             inspect: fields.optional("inspect", .inspect, "Whether TLS is decrypted; tls.inspect if absent."),
             sensors: sensors.map { Sensor(name: $0.name, action: $0.item, place: $0.place) },
-            rules: rules.map(\.value), place: fields.place(of: "name"), rulePlaces: rules.map(\.place))
+            rules: rules.map(\.spec), place: fields.place(of: "name"), rulePlaces: rules.map(\.places))
     }
 }
 
 extension RuleSpec {
-    static func read(_ fields: Fields) -> RuleSpec {
-        RuleSpec(
-            to: fields.required("to", .destination, "any, a name, *.suffix, an address or a range."),
+    static func read(_ fields: Fields) -> (spec: RuleSpec, places: ServiceSettings.RulePlaces) {
+        let spec = RuleSpec(
+            to: fields.required("to", .destination, "any, a name, *.suffix, an address, a range or list:NAME."),
             ports: fields.optional("ports", .list(.ports), default: [], "Ports and ranges; empty: every port."),
             applications: fields.optional(
                 "applications", .list(.application), default: [], "What may be spoken; empty: everything."),
             action: fields.required("action", .action([.allow, .deny]), "What follows."))
+        return (spec, .init(rule: fields.place, to: fields.place(of: "to")))
+    }
+}
+
+extension ListSpec {
+    static func read(_ fields: Fields) -> (spec: ListSpec, place: Place) {
+        let spec = ListSpec(
+            name: fields.required("name", .name, "How rules call it."),
+            entries: fields.required(
+                "entries", .list(.listEntry), "Names, *.suffixes, addresses and ranges that are on it."))
+        return (spec, fields.place(of: "name"))
     }
 }
 

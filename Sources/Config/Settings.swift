@@ -18,6 +18,8 @@ public struct Settings: Sendable {
     public var services: [ServiceSettings] = []
     public var identities: [IdentitySpec] = []
     public var sensors: [SensorSpec] = []
+    /// Destinations under one name, beside the built-in lists or in their place.
+    public var lists: [ListSpec] = []
     public var state: StateSettings
     public var records: RecordSettings
     /// SO_MARK of the gateway's own upstream connections, by which packet rules leave them alone.
@@ -229,7 +231,13 @@ public struct ServiceSettings: Sendable {
     public var sensors: [Sensor]
     public var rules: [RuleSpec]
     public var place: Place
-    public var rulePlaces: [Place]
+    public var rulePlaces: [RulePlaces]
+
+    public struct RulePlaces: Sendable {
+        public var rule: Place
+        /// Of its destination.
+        public var to: Place
+    }
 
     public var spec: ServiceSpec { ServiceSpec(name: name, mode: mode, uninspectable: uninspectable, rules: rules) }
 }

@@ -227,9 +227,7 @@ final class Worker {
 
     private static func addressRules(_ policy: Policy) -> [Bool] {
         policy.services.map { service in
-            policy.rules(of: service.index).contains { rule in
-                if case .prefix = rule.to { rule.action == .allow } else { false }
-            }
+            policy.rules(of: service.index).contains { $0.action == .allow && policy.speaksOfAddresses($0) }
         }
     }
 

@@ -10,6 +10,7 @@ extension Destination: CustomStringConvertible {
         case .name(let name): name.description
         case .suffix(let name): "*.\(name)"
         case .prefix(let prefix): prefix.length == 128 ? prefix.address.description : prefix.description
+        case .list(let name): "list:\(name)"
         }
     }
 }
@@ -38,6 +39,8 @@ public struct Explanation: Sendable, CustomStringConvertible {
     public let decision: Decision
     /// The covering rule as written; absent for a learned one and for none.
     public let rule: RuleSpec?
+    /// Where the rule is about a list, what on it covers the session.
+    public let entry: Destination?
 
     /// One fact a line.
     public var description: String {
@@ -46,6 +49,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
             "destination  \(destination)",
             "rule         \(ruleText)",
         ]
+        if let entry { lines.append("entry        \(entry)") }
         switch address {
         case nil, .outward: break
         case .inward: lines.append("address      inward: refused in every mode unless a rule names it")
@@ -79,8 +83,14 @@ extension Policy {
         case .privateBehindName: decision.note(.rebinding)
         case .outward, nil: break
         }
+        let rule = decision.rule.flatMap(self.rule)
         return Explanation(
             service: services[question.service], question: question, address: verdict, decision: decision,
-            rule: decision.rule.flatMap(rule))
+            rule: rule, entry: rule.flatMap { entry($0, question) })
+    }
+
+    private func entry(_ rule: RuleSpec, _ question: Question) -> Destination? {
+        guard case .list(let name) = rule.to else { return nil }
+        return lists.first { $0.name == name }?.entry(for: question.name, question.address)
     }
 }

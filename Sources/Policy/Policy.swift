@@ -11,6 +11,9 @@ public final class Policy: Sendable {
 
     /// The first address of each pod that is an address and no range.
     private let podAddresses: [IPAddress?]
+    /// What rules may name as `list:`: as written, and the built-in ones that nothing takes the place of.
+    public let lists: [ListSpec]
+
     private let identities: PrefixTable
     private let identified: ContiguousArray<Identity>
     private let rules: RuleTable
@@ -44,7 +47,8 @@ public final class Policy: Sendable {
             scopes: 1,
             compiler.identities.enumerated().map { .init(scope: 0, prefix: $1.prefix, value: UInt32($0)) })
         written = compiler.services.map(\.rules)
-        rules = RuleTable(written)
+        rules = RuleTable(written, lists: compiler.lists)
+        lists = compiler.lists
         ruleTexts = RuleTexts(compiler.services.map { (name: $0.name, rules: $0.rules.count) })
         internalNames = Set(spec.internalSuffixes)
         internalSuffixes = NameTable(
@@ -101,6 +105,21 @@ public final class Policy: Sendable {
                 service: service, name: name, address: address, port: port, application: application)
             return decide(question).action < .deny
         }
+    }
+
+    /// Whether what the rule is about are names, or a list that has some.
+    public func speaksOfNames(_ rule: RuleSpec) -> Bool {
+        entries(of: rule).contains { if case .name = $0 { true } else if case .suffix = $0 { true } else { false } }
+    }
+
+    /// Whether what the rule is about are addresses, or a list that has some.
+    public func speaksOfAddresses(_ rule: RuleSpec) -> Bool {
+        entries(of: rule).contains { if case .prefix = $0 { true } else { false } }
+    }
+
+    private func entries(of rule: RuleSpec) -> [Destination] {
+        guard case .list(let name) = rule.to else { return [rule.to] }
+        return lists.first { $0.name == name }?.entries ?? []
     }
 
     // MARK: - What an address is

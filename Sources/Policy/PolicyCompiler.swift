@@ -4,6 +4,8 @@ import Bytes
 struct PolicyCompiler {
     private let spec: PolicySpec
     private(set) var services: [ServiceSpec]
+    /// Those that are written, and the built-in ones of other names.
+    let lists: [ListSpec]
     private(set) var pods: [String] = []
     private(set) var identities: [(prefix: Prefix, identity: Identity)] = []
     private var errors: [PolicyError] = []
@@ -11,6 +13,8 @@ struct PolicyCompiler {
     init(_ spec: PolicySpec) {
         self.spec = spec
         services = spec.services
+        let names = Set(spec.lists.map(\.name))
+        lists = spec.lists + ListSpec.builtIn.filter { !names.contains($0.name) }
     }
 
     /// All that is wrong; if nothing is, the other fields are complete.
@@ -18,6 +22,7 @@ struct PolicyCompiler {
         if spec.services.first?.name != Service.unknown {
             fail(.policy, "the first service must be `\(Service.unknown)`, for clients that no identity matches")
         }
+        checkLists()
         var numbers: [String: Int] = [:]
         for (index, service) in spec.services.enumerated() {
             check(service, at: index)
@@ -49,6 +54,24 @@ struct PolicyCompiler {
             }
             if rule.ports.contains(where: { $0.lowerBound == 0 }) {
                 fail(place, "port must be 1-65535, found 0")
+            }
+            if case .list(let name) = rule.to, !lists.contains(where: { $0.name == name }) {
+                let known = lists.map(\.name).sorted().joined(separator: ", ")
+                fail(place, "no list is called `\(name)`, expected one of \(known)")
+            }
+        }
+    }
+
+    private mutating func checkLists() {
+        var names: Set<String> = []
+        for list in spec.lists {
+            if !names.insert(list.name).inserted { fail(.policy, "the list `\(list.name)` is defined twice") }
+            for entry in list.entries {
+                switch entry {
+                case .name, .suffix, .prefix: break
+                case .any, .list:
+                    fail(.policy, "list `\(list.name)`: expected names, suffixes and ranges, found \(entry)")
+                }
             }
         }
     }

@@ -7,6 +7,8 @@ public enum Destination: Hashable, Sendable {
     /// `*.example.com`: every name below, not `example.com` itself.
     case suffix(DomainName)
     case prefix(Prefix)
+    /// `list:encrypted-dns`: what is on the list of that name, all at the place of the rule.
+    case list(String)
 }
 
 /// One network rule as written: first match wins.
@@ -67,18 +69,22 @@ public struct PolicySpec: Sendable {
     public var internalSuffixes: [DomainName]
     /// The gateway's own addresses: refused as inward.
     public var ownAddresses: [IPAddress]
+    /// Lists beside the built-in ones, or in the place of one with the same name.
+    public var lists: [ListSpec]
     /// For services that only an identity names.
     public var defaultMode: Mode
     public var defaultUninspectable: Action
 
     public init(
         services: [ServiceSpec], identities: [IdentitySpec], internalSuffixes: [DomainName],
-        ownAddresses: [IPAddress], defaultMode: Mode = .discover, defaultUninspectable: Action = .alert
+        ownAddresses: [IPAddress], lists: [ListSpec] = [], defaultMode: Mode = .discover,
+        defaultUninspectable: Action = .alert
     ) {
         self.services = services
         self.identities = identities
         self.internalSuffixes = internalSuffixes
         self.ownAddresses = ownAddresses
+        self.lists = lists
         self.defaultMode = defaultMode
         self.defaultUninspectable = defaultUninspectable
     }

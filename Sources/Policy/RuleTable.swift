@@ -4,8 +4,11 @@ import Bytes
 /// many rules there are.
 ///
 /// Rules with the same destination share a node. A question meets at most one node for `any`, one for the exact name,
-/// one per suffix of the name and one per prefix length in use; of what these offer, the rule written first wins.
-struct RuleTable: Sendable {
+/// one per suffix of the name, one per prefix length in use and one per list that it is on; of what these offer, the rule
+/// written first wins.
+///
+/// A class, so that a question does not copy the tables, which is one retain for each.
+final class RuleTable: Sendable {
     typealias Candidate = PortTable.Candidate
 
     private let ports: PortTable
@@ -13,13 +16,22 @@ struct RuleTable: Sendable {
     private let prefixes: PrefixTable
     /// The node of the rules about every destination, per service.
     private let any: ContiguousArray<UInt32?>
+    private let lists: ListTable
+    /// The nodes of the rules about lists, and for each service which of these are its own.
+    private let listed: ContiguousArray<(list: Int, node: UInt32)>
+    private let listedOf: ContiguousArray<Range<Int>>
 
-    init(_ services: [[RuleSpec]]) {
+    /// `lists` has each list that a rule names.
+    init(_ services: [[RuleSpec]], lists: [ListSpec] = []) {
         var ports = PortTable()
         var names: [NameTable.Entry] = []
         var prefixes: [PrefixTable.Entry] = []
         var any = ContiguousArray<UInt32?>(repeating: nil, count: services.count)
+        var used: [ListSpec] = []
+        var listed: ContiguousArray<(list: Int, node: UInt32)> = []
+        var listedOf: ContiguousArray<Range<Int>> = []
         for (scope, rules) in services.enumerated() {
+            let start = listed.count
             let byDestination = Dictionary(grouping: rules.enumerated(), by: \.element.to)
             for (destination, group) in byDestination {
                 let node = ports.add(group.map { (index: $0.offset, rule: $0.element) })
@@ -28,13 +40,21 @@ struct RuleTable: Sendable {
                 case .name(let name): names.append(.init(scope: scope, name: name, isSuffix: false, value: node))
                 case .suffix(let name): names.append(.init(scope: scope, name: name, isSuffix: true, value: node))
                 case .prefix(let prefix): prefixes.append(.init(scope: scope, prefix: prefix, value: node))
+                case .list(let name):
+                    if !used.contains(where: { $0.name == name }) { used += lists.filter { $0.name == name } }
+                    guard let list = used.firstIndex(where: { $0.name == name }) else { continue }
+                    listed.append((list, node))
                 }
             }
+            listedOf.append(start..<listed.count)
         }
         self.ports = ports
         self.names = NameTable(scopes: services.count, names)
         self.prefixes = PrefixTable(scopes: services.count, prefixes)
         self.any = any
+        self.lists = ListTable(used)
+        self.listed = listed
+        self.listedOf = listedOf
     }
 
     /// The rule written first that matches, or `none`.
@@ -49,6 +69,7 @@ struct RuleTable: Sendable {
                 best = min(
                     best, asked ? ports.earliest(node) : ports.first(node, port: port, application: application))
             }
+            if !listedOf[scope].isEmpty { best = min(best, onLists(scope, name, asked, port, application)) }
         }
         if let address = question.address {
             best = min(best, first(scope, address, port, application))
@@ -68,7 +89,41 @@ struct RuleTable: Sendable {
             best = min(best, ports.first(node, port: port, application: application))
             return true
         }
+        if !listedOf[scope].isEmpty { best = min(best, onLists(scope, address, port, application)) }
         return best
+    }
+
+    // MARK: Lists
+
+    // Apart, so that they cost nothing where no rule names a list.
+
+    private func onLists(
+        _ scope: Int, _ name: DomainName, _ asked: Bool, _ port: UInt16, _ application: UInt32
+    ) -> Candidate {
+        var best = Candidate.none
+        lists.walk(name) { list in
+            if let node = node(scope, list) {
+                best = min(
+                    best, asked ? ports.earliest(node) : ports.first(node, port: port, application: application))
+            }
+        }
+        return best
+    }
+
+    private func onLists(_ scope: Int, _ address: IPAddress, _ port: UInt16, _ application: UInt32) -> Candidate {
+        var best = Candidate.none
+        lists.walk(address) { list in
+            if let node = node(scope, list) {
+                best = min(best, ports.first(node, port: port, application: application))
+            }
+        }
+        return best
+    }
+
+    /// The node of the service's rules about this list.
+    private func node(_ scope: Int, _ list: Int) -> UInt32? {
+        for index in listedOf[scope] where listed[index].list == list { return listed[index].node }
+        return nil
     }
 
     /// Whether a rule that allows something has this address in its prefix, and the prefix is at least this long.
@@ -78,6 +133,11 @@ struct RuleTable: Sendable {
             named = ports.allows(node)
             return !named
         }
+        if !named, !listedOf[scope].isEmpty {
+            lists.walk(address, atLeast: length) { list in
+                named = named || node(scope, list).map(ports.allows) ?? false
+            }
+        }
         return named
     }
 
@@ -86,6 +146,10 @@ struct RuleTable: Sendable {
         var probes = 1
         if let name = question.name { probes += names.walk(question.service, name) { _ in } }
         if let address = question.address { probes += prefixes.walk(question.service, address) { _ in true } }
+        if !listedOf[question.service].isEmpty {
+            if let name = question.name { probes += lists.walk(name) { _ in } }
+            if let address = question.address { probes += lists.walk(address) { _ in } }
+        }
         return probes
     }
 }

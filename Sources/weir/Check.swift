@@ -36,6 +36,10 @@ struct Check: ParsableCommand {
         for listener in snapshot.settings.listeners {
             print("  listener \(listener.name): \(listener.intercept.rawValue) on \(listener.address)")
         }
+        for list in snapshot.policy.lists {
+            let isWritten = snapshot.settings.lists.contains { $0.name == list.name }
+            print("  list \(list.name): \(list.entries.count) entries" + (isWritten ? "" : ", built in"))
+        }
         for (service, settings) in zip(snapshot.policy.services, snapshot.services) {
             let sensors = settings.sensors.map { "\($0.name) \($0.action.label)" }.joined(separator: ", ")
             let rules = snapshot.policy.rules(of: service.index).count

@@ -5,7 +5,9 @@ import Policy
 struct Rules: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the network rules in force, as configuration.",
-        discussion: "With --learned, what Discover has learned, ready to be pasted under `services`.")
+        discussion:
+            "With --learned, what Discover has learned, ready to be pasted under `services`; with --list, what is on a list."
+    )
 
     @OptionGroup var options: ConfigurationOptions
 
@@ -15,8 +17,12 @@ struct Rules: ParsableCommand {
     @Flag(help: "Learned rules instead of configured ones.")
     var learned = false
 
+    @Option(help: "The entries of this list instead, such as encrypted-dns.")
+    var list: String?
+
     func run() throws {
         let offline = try Offline.load(options.config)
+        if let list { return try show(list, of: offline.snapshot.policy) }
         if let service, !learned { _ = try offline.service(service) }
         let names = learned ? offline.learned.services : offline.snapshot.policy.services.map(\.name)
         print("services:")
@@ -32,6 +38,17 @@ struct Rules: ParsableCommand {
             print("    rules:")
             for rule in rules { print("      - \(rule.yaml)") }
         }
+    }
+
+    private func show(_ name: String, of policy: Policy) throws {
+        guard let list = policy.lists.first(where: { $0.name == name }) else {
+            let known = policy.lists.map(\.name).joined(separator: ", ")
+            throw ValidationError("there is no list \(name); expected one of \(known)")
+        }
+        print("lists:")
+        print("  - name: \(list.name)")
+        print("    entries:")
+        for entry in list.entries { print("      - \"\(entry)\"") }
     }
 }
 

@@ -125,14 +125,32 @@ import Testing
             "1:60: ports: expected 1-65535, found 0"),
         Case(
             "services: [{name: a, rules: [{to: 10.0.0.1/8, action: alert}]}]",
-            "1:35: to: expected any, a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"10.0.0.1/8\"",
+            "1:35: to: expected any, a name, *.suffix, an address, a range such as 10.0.0.0/8, or list:NAME, found \"10.0.0.1/8\"",
             "1:55: action: expected allow or deny, found \"alert\""),
         Case(
             "services: [{name: a, rules: [{to: 0x7f.1, action: deny}]}]",
-            "1:35: to: expected any, a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"0x7f.1\""),
+            "1:35: to: expected any, a name, *.suffix, an address, a range such as 10.0.0.0/8, or list:NAME, found \"0x7f.1\""
+        ),
         Case(
             "services: [{name: a, rules: [{to: any, applications: [http], action: deny}]}]",
             "1:55: applications: expected \(applications) (did you mean HTTP?), found \"http\""),
+        Case(
+            "services: [{name: a, rules: [{to: \"list:\", action: deny}, {to: \"list:a b\", action: deny}]}]",
+            "1:35: to: expected any, a name, *.suffix, an address, a range such as 10.0.0.0/8, or list:NAME, found \"list:\"",
+            "1:64: to: expected any, a name, *.suffix, an address, a range such as 10.0.0.0/8, or list:NAME, found \"list:a b\""
+        ),
+        Case(
+            "services: [{name: a, rules: [{to: any, action: deny}, {action: deny, to: \"list:encrypted-dn\"}]}]\nlists: [{name: mine, entries: []}]",
+            "1:74: to: no list is called encrypted-dn, expected one of encrypted-dns, mine"),
+        Case(
+            "lists: [{name: mine, entries: [any, \"list:mine\", 10.0.0.1/8, 0x7f.1, \"*.\", a.example]}, {name: mine}]",
+            "1:32: entries: expected a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"any\"",
+            "1:37: entries: expected a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"list:mine\"",
+            "1:50: entries: expected a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"10.0.0.1/8\"",
+            "1:62: entries: expected a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"0x7f.1\"",
+            "1:70: entries: expected a name, *.suffix, an address or a range such as 10.0.0.0/8, found \"*.\"",
+            "1:89: lists: expected the key entries, found none",
+            "1:96: duplicate list mine, first defined at weir.yaml:1:16"),
         Case("services: [{mode: protect}]", "1:12: services: expected the key name, found none"),
         Case("services: [{name: a b}]", "1:19: name: \(name), found \"a b\""),
         Case("services: [{name: 7}]", "1:19: name: \(name), found 7"),
@@ -182,7 +200,7 @@ import Testing
             "3:30: hold: expected at most limits.hold_total, 1MiB, found 3MiB"),
         Case(
             "<<: {workers: 1}",
-            "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, mark, include, services, identity, sensors"
+            "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, mark, include, services, identity, sensors, lists"
         ),
         Case(
             "listeners:\n  - {name: a, address: \"127.0.0.1:1\", intercept: explicit}\n"

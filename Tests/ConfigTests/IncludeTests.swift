@@ -21,18 +21,21 @@ import Testing
             "services: [{name: b, mode: protect}]\nidentity: {pods: [{service: b, addresses: [10.0.0.1]}]}",
             to: "services.d/10.yaml")
         scratch.write("sensors: [{name: s, rules: [{name: r, patterns: [{regex: x}]}]}]", to: "sensors.yaml")
+        scratch.write("lists: [{name: l, entries: [a.example]}]", to: "services.d/30.yaml")
         scratch.write("not: read", to: "services.d/notes.txt")
         let main = scratch.write(
-            "defaults: {mode: monitor}\nservices: [{name: a}]\ninclude: [\"services.d/*.yaml\", sensors.yaml, \"*/10.yaml\"]",
+            "defaults: {mode: monitor}\nservices: [{name: a, rules: [{to: list:l, action: deny}]}]\ninclude: [\"services.d/*.yaml\", sensors.yaml, \"*/10.yaml\"]",
             to: "weir.yaml")
         let settings = try Settings.load(main).get()
         #expect(settings.services.map(\.name) == ["a", "b", "c"])
         #expect(settings.services.map(\.mode) == [.monitor, .protect, .monitor])
         #expect(settings.identities.map(\.service) == ["b"])
         #expect(settings.sensors.map(\.name) == ["s"])
+        #expect(settings.lists.map(\.name) == ["l"])
         #expect(
             settings.files
-                == ["weir.yaml", "services.d/10.yaml", "services.d/20.yaml", "sensors.yaml"].map(scratch.file))
+                == ["weir.yaml", "services.d/10.yaml", "services.d/20.yaml", "services.d/30.yaml", "sensors.yaml"].map(
+                    scratch.file))
         #expect(settings.services[1].place.file == scratch.file("services.d/10.yaml"))
     }
 
@@ -44,7 +47,7 @@ import Testing
             told("workers: x\nservices: [{name: z}]\ninclude: [b.yaml, c.yaml, d.yaml, e.yaml, \"no/*.yaml\"]") == [
                 "b.yaml:1:28: mode: expected discover, monitor or protect, found \"x\"",
                 "c.yaml:2:1: not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
-                "d.yaml:1:1: workers: unknown key, expected services, identity, sensors",
+                "d.yaml:1:1: workers: unknown key, expected services, identity, sensors, lists",
                 "weir.yaml:1:10: workers: expected 0-1024, found \"x\"",
                 "e.yaml: No such file or directory",
             ])

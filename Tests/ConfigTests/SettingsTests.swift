@@ -49,7 +49,10 @@ import Testing
               - {to: 10.0.0.0/8, action: deny}
               - {to: example.com, action: allow}
               - {to: any, action: deny}
+              - {to: list:partners, action: allow}
           - name: unknown
+        lists:
+          - {name: partners, entries: [a.example, "*.b.example", 192.0.2.0/24, "2001:db8::1"]}
         sensors:
           - name: names
             direction: both
@@ -134,9 +137,13 @@ import Testing
             s.services[0].rules[0]
                 == RuleSpec(
                     to: .suffix(github), ports: [443...443, 8000...8100], applications: [.http, .grpc], action: .allow))
-        #expect(s.services[0].rules.map(\.action) == [.allow, .deny, .allow, .deny])
+        #expect(s.services[0].rules.map(\.action) == [.allow, .deny, .allow, .deny, .allow])
         #expect(s.services[0].rules[3].to == .any)
-        #expect(s.services[0].rulePlaces.map(\.line) == [38, 39, 40, 41])
+        #expect(s.services[0].rulePlaces.map(\.rule.line) == [38, 39, 40, 41, 42])
+        #expect(s.services[0].rulePlaces.map(\.to.column) == [14, 14, 14, 14, 14])
+        #expect(s.services[0].rules[4].to == .list("partners"))
+        #expect(s.lists.map(\.name) == ["partners"])
+        #expect(s.lists[0].entries.map(\.description) == ["a.example", "*.b.example", "192.0.2.0/24", "2001:db8::1"])
     }
 
     @Test func identitiesAndSensorsKeepTheirPlaces() throws {
@@ -155,7 +162,7 @@ import Testing
                     name: "names", direction: .both, rules: [SensorRuleSpec(name: "codename", patterns: patterns)])
             ])
         let places = try #require(s.places.sensors.first?.rules.first?.patterns)
-        #expect(places.map(\.description) == ["/etc/weir/weir.yaml:49:21", "/etc/weir/weir.yaml:50:21"])
+        #expect(places.map(\.description) == ["/etc/weir/weir.yaml:52:21", "/etc/weir/weir.yaml:53:21"])
     }
 
     @Test func anEmptyConfigurationIsAllDefaults() throws {

@@ -144,6 +144,7 @@ import Testing
                 case .name(let name): (true, question.name == name)
                 case .suffix(let name): (true, question.name.map { $0 != name && $0.isWithin(name) } ?? false)
                 case .prefix(let prefix): (false, question.address.map(prefix.contains) ?? false)
+                case .list: (false, false)
                 }
             let fits =
                 (rule.ports.isEmpty || rule.ports.contains { $0.contains(question.port) })

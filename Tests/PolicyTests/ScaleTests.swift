@@ -40,7 +40,7 @@ import Testing
                 case .name(let name): try question("\(name)", 443)
                 case .suffix(let name): try question("x.\(name)", 443)
                 case .prefix(let prefix): try question("\(prefix.address)", 443)
-                case .any: try question("any.example")
+                case .any, .list: try question("any.example")
                 }
             #expect(policy.cover(question).short == "+\(index)")
         }

@@ -26,6 +26,7 @@ func prefix(_ text: String) throws -> Prefix {
 /// `any`, `*.suffix`, a range or a name, as configurations write it.
 func destination(_ text: String) throws -> Destination {
     if text == "any" { return .any }
+    if text.hasPrefix("list:") { return .list(String(text.dropFirst(5))) }
     if text.hasPrefix("*.") { return .suffix(try name(String(text.dropFirst(2)))) }
     return if let prefix = Prefix(text) { .prefix(prefix) } else { .name(try name(text)) }
 }
@@ -45,7 +46,7 @@ func deny(
 /// A policy of `unknown` and one service `app`, whose index is 1.
 func policy(
     _ rules: [RuleSpec], mode: Mode = .protect, internalSuffixes: [String] = [], own: [String] = [],
-    identities: [IdentitySpec] = [], learned: LearnedRules = LearnedRules()
+    identities: [IdentitySpec] = [], lists: [ListSpec] = [], learned: LearnedRules = LearnedRules()
 ) throws -> Policy {
     let services = [
         ServiceSpec(name: "unknown", mode: .discover, uninspectable: .alert, rules: []),
@@ -53,7 +54,7 @@ func policy(
     ]
     let spec = PolicySpec(
         services: services, identities: identities, internalSuffixes: try internalSuffixes.map(name),
-        ownAddresses: try own.map(ip))
+        ownAddresses: try own.map(ip), lists: lists)
     return try Policy.compile(spec, learned: learned).get()
 }
 

@@ -38,11 +38,8 @@ extension Session {
         let policy = exchange.snapshot.policy
         let rules = policy.rules(of: identity.service) + policy.learned.rules(of: exchange.service.name)
         let isNamed = rules.contains { rule in
-            switch rule.to {
-            case .name, .suffix:
-                rule.action == .allow && (rule.ports.isEmpty || rule.ports.contains { $0.contains(exchange.port) })
-            case .any, .prefix: false
-            }
+            rule.action == .allow && policy.speaksOfNames(rule)
+                && (rule.ports.isEmpty || rule.ports.contains { $0.contains(exchange.port) })
         }
         guard isNamed, exchange.threats.isEmpty, !awaitsName else { return false }
         awaitsName = true
