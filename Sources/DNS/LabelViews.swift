@@ -10,11 +10,14 @@ struct LabelViews: Sendable {
 
     /// Queries that one text is put together from.
     private static let queriesMax = 64
-    /// Letters before the last query that are decoded with it: long enough for what sensors look for.
-    private static let behind = 512
+    /// Letters before the last query that are decoded with it: 128 bytes in hexadecimal, longer than what sensors look for.
+    private static let behind = 256
     /// Letters and bytes under which a text is too short to be worth a look.
     private static let lettersMin = 10
     private static let bytesMin = 8
+
+    private static let fewQueries = 8
+    private static let shortQuery = 32
 
     private struct Query {
         /// Where its labels are among those kept.
@@ -45,11 +48,11 @@ struct LabelViews: Sendable {
     private var text = ContiguousArray<UInt8>()
     /// Where each query begins in `text`.
     private var starts = ContiguousArray<Int>()
-    private var output = ContiguousArray<UInt8>()
+    /// A letter makes no more than a byte.
+    private var output = ContiguousArray<UInt8>(repeating: 0, count: LabelDecoder.room)
 
     init() {
         text.reserveCapacity(LabelDecoder.room)
-        output.reserveCapacity(LabelDecoder.room)
         starts.reserveCapacity(LabelViews.queriesMax)
     }
 
@@ -57,12 +60,14 @@ struct LabelViews: Sendable {
     mutating func hand(out kept: UnsafeRawBufferPointer, _ body: (LabelDecoder.View) -> Void) {
         find(kept)
         guard count > 0 else { return }
-        let last = queries[count - 1]
+        let (last, queries) = (queries[count - 1], count)
         let (usual, most) = shared()
         hand(out: usual, kept, body)
         if most != usual { hand(out: most, kept, body) }
-        // The shorter the pieces, the easier two are the same by chance.
-        if usual > 0, last.end - last.start <= 4 * LabelViews.bytesMin { hand(out: 0, kept, body) }
+        // The fewer and shorter the pieces, the easier two are the same by chance.
+        if usual > 0, queries <= LabelViews.fewQueries, last.end - last.start <= LabelViews.shortQuery {
+            hand(out: 0, kept, body)
+        }
     }
 
     /// Reads the queries that have the last `shared` labels in common with the last.
@@ -252,7 +257,7 @@ struct LabelViews: Sendable {
         let values = coding.values
         var from = fresh
         while from > 0, fresh - from < LabelViews.behind, values[Int(text[from - 1])] != TextCoding.none { from -= 1 }
-        let letters = (from..<text.count).count { values[Int(text[$0])] != TextCoding.none }
+        let letters = text[from...].count { values[Int($0)] != TextCoding.none }
         guard letters >= LabelViews.lettersMin else { return }
         // A text may begin with any of the queries, so that bytes lie otherwise among the letters.
         var phases = 1
@@ -261,50 +266,65 @@ struct LabelViews: Sendable {
             phases |= 1 << ((start - from) % coding.period)
             if (start - from) % coding.period != 0 { isUneven = true }
         }
-        for phase in 0..<coding.period where phases & 1 << phase != 0 {
+        for phase in 0..<coding.period where phases & 1 << phase != 0 && from + phase < text.count {
             decode(coding, values, from: from + phase, fresh, isPiecewise: false, body)
         }
         if isUneven { decode(coding, values, from: from, fresh, isPiecewise: true, body) }
     }
 
     private mutating func decode(
-        _ coding: TextCoding, _ values: borrowing InlineArray<256, UInt8>, from: Int, _ fresh: Int, isPiecewise: Bool,
+        _ coding: TextCoding, _ values: ContiguousArray<UInt8>, from: Int, _ fresh: Int, isPiecewise: Bool,
         _ body: (LabelDecoder.View) -> Void
     ) {
-        output.removeAll(keepingCapacity: true)
-        var freshOutput = 0
-        var (held, bits) = (UInt32(0), 0)
-        var next = starts.firstIndex { $0 > from } ?? starts.count
-        for at in from..<max(text.count, from) {
-            if at == fresh { freshOutput = output.count }
-            if next < starts.count, at == starts[next] {
-                while next < starts.count, at == starts[next] { next += 1 }
-                if isPiecewise { bits = 0 }
-            }
-            let value = values[Int(text[at])]
-            guard value != TextCoding.none else {
-                output.append(UInt8(ascii: "\n"))
-                bits = 0
-                continue
-            }
-            held = held << UInt32(coding.bits) | UInt32(value)
-            bits += coding.bits
-            if bits >= 8 {
-                bits -= 8
-                output.append(UInt8(truncatingIfNeeded: held >> UInt32(bits)))
+        let view = output.withUnsafeMutableBufferPointer { output in
+            text.withUnsafeBufferPointer { text in
+                values.withUnsafeBufferPointer { values in
+                    LabelViews.decode(text, starts, coding.bits, values, from, fresh, isPiecewise, into: output)
+                }
             }
         }
-        guard isLegible(from: freshOutput) else { return }
-        output.withUnsafeBytes { body(LabelDecoder.View(coding: coding, bytes: $0, fresh: freshOutput)) }
+        guard let view else { return }
+        output.withUnsafeBytes { output in
+            let bytes = UnsafeRawBufferPointer(rebasing: output[..<view.count])
+            body(LabelDecoder.View(coding: coding, bytes: bytes, fresh: view.fresh))
+        }
     }
 
-    /// Whether some text reaches into what is new. Of random bytes eight in a row are hardly ever text.
-    private func isLegible(from fresh: Int) -> Bool {
-        var length = 0
-        for (at, byte) in output.enumerated() {
-            length = byte &- 0x20 < 0x5f ? length + 1 : 0
-            if length >= LabelViews.bytesMin, at >= fresh { return true }
+    /// The bytes that letters from `from` on make, and where those that `fresh` begins are. Nil if no text reaches there: of
+    /// random bytes eight in a row are hardly ever text. Bounds: `output` has room for a byte of each letter.
+    private static func decode(
+        _ text: UnsafeBufferPointer<UInt8>, _ starts: ContiguousArray<Int>, _ width: Int,
+        _ values: UnsafeBufferPointer<UInt8>, _ from: Int, _ fresh: Int, _ isPiecewise: Bool,
+        into output: UnsafeMutableBufferPointer<UInt8>
+    ) -> (count: Int, fresh: Int)? {
+        var (used, freshOutput, legible) = (0, 0, 0)
+        var isLegible = false
+        var (held, bits) = (UInt32(0), 0)
+        var next = starts.firstIndex { $0 > from } ?? starts.count
+        var boundary = next < starts.count ? starts[next] : text.count
+        for at in from..<text.count {
+            if at == boundary {
+                while next < starts.count, starts[next] <= at { next += 1 }
+                boundary = next < starts.count ? starts[next] : text.count
+                if isPiecewise { bits = 0 }
+                if at == fresh { freshOutput = used }
+            }
+            let value = values[Int(text[at])]
+            var byte = UInt8(ascii: "\n")
+            if value == TextCoding.none {
+                bits = 0
+            } else {
+                held = held &<< UInt32(truncatingIfNeeded: width) | UInt32(value)
+                bits &+= width
+                if bits < 8 { continue }
+                bits &-= 8
+                byte = UInt8(truncatingIfNeeded: held &>> UInt32(truncatingIfNeeded: bits))
+            }
+            output[used] = byte
+            used &+= 1
+            legible = byte &- 0x20 < 0x5f ? legible &+ 1 : 0
+            if legible >= bytesMin, at >= fresh { isLegible = true }
         }
-        return false
+        return isLegible ? (used, freshOutput) : nil
     }
 }

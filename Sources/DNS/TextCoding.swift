@@ -34,7 +34,7 @@ public enum TextCoding: UInt8, Sendable, CaseIterable {
     static let none: UInt8 = 0xff
 
     /// The value of each byte as a letter.
-    var values: InlineArray<256, UInt8> {
+    var values: ContiguousArray<UInt8> {
         switch self {
         case .plain: TextCoding.noValues
         case .hexadecimal: TextCoding.hexadecimalValues
@@ -44,11 +44,11 @@ public enum TextCoding: UInt8, Sendable, CaseIterable {
         }
     }
 
-    private static let noValues = InlineArray<256, UInt8>(repeating: none)
+    private static let noValues = ContiguousArray<UInt8>(repeating: none, count: 256)
     private static let hexadecimalValues = values(of: "0123456789abcdef", inAnyCase: true)
     private static let base32Values = values(of: "abcdefghijklmnopqrstuvwxyz234567", inAnyCase: true)
     private static let base32HexValues = values(of: "0123456789abcdefghijklmnopqrstuv", inAnyCase: true)
-    private static let base64Values: InlineArray<256, UInt8> = {
+    private static let base64Values: ContiguousArray<UInt8> = {
         var table = values(
             of: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", inAnyCase: false)
         table[Int(UInt8(ascii: "+"))] = 62
@@ -56,8 +56,8 @@ public enum TextCoding: UInt8, Sendable, CaseIterable {
         return table
     }()
 
-    private static func values(of alphabet: StaticString, inAnyCase: Bool) -> InlineArray<256, UInt8> {
-        var table = InlineArray<256, UInt8>(repeating: none)
+    private static func values(of alphabet: StaticString, inAnyCase: Bool) -> ContiguousArray<UInt8> {
+        var table = ContiguousArray<UInt8>(repeating: none, count: 256)
         for value in 0..<alphabet.utf8CodeUnitCount {
             let letter = Int(alphabet.utf8Start[value])
             table[letter] = UInt8(value)

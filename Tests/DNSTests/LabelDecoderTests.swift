@@ -193,4 +193,33 @@ struct LabelDecoderTests {
         _ = finds((0..<2000).map { "www.site\($0).com" }, decoder: &decoder)
         #expect(finds([sent[4]], decoder: &decoder))
     }
+
+    /// Nothing that a name may hold harms: any bytes, one label or a hundred.
+    @Test func anyNames() {
+        let watched = Watched(pairs: 64)
+        var decoder = LabelDecoder(pairs: 8)
+        var generator = SystemRandomNumberGenerator()
+        for n in 0..<3000 {
+            let longest = [1, 2, 8, 63][n % 4]
+            var wire: [UInt8] = []
+            while wire.count < 180, Int.random(in: 0..<12, using: &generator) > 0 || wire.isEmpty {
+                let count = Int.random(in: 1...longest, using: &generator)
+                wire.append(UInt8(count))
+                for _ in 0..<count {
+                    wire.append(
+                        n % 3 == 0 ? .random(in: 0...255, using: &generator) : .random(in: 45...50, using: &generator))
+                }
+            }
+            wire += [4] + Array("evil".utf8) + [3] + Array("com".utf8) + [0]
+            wire.withUnsafeBytes { bytes in
+                guard let cut = suffixList.cut(bytes) else { return }
+                let now = Ticks(milliseconds: Int64(n))
+                _ = watched.watch.note(
+                    watched.client, cut, of: bytes, type: RecordType(rawValue: UInt16(n)), now: now, watched.bounds)
+                decoder.take(watched.client, cut, of: bytes, now: now) { view in
+                    #expect((0...view.bytes.count).contains(view.fresh))
+                }
+            }
+        }
+    }
 }
