@@ -22,33 +22,41 @@ struct NameHash: Sendable {
     /// Adds the label in front of those that `running` stands for. Bounds: `label` lies in `bytes`.
     @inline(__always)
     func adding(_ label: Range<Int>, of bytes: UnsafeRawBufferPointer, to running: UInt64) -> UInt64 {
-        let count = label.count
+        guard let base = bytes.baseAddress else { return running }
+        return adding(base + label.lowerBound, label.count, to: running)
+    }
+
+    /// The same of `count` bytes at `label`.
+    @inline(__always)
+    func adding(_ label: UnsafeRawPointer, _ count: Int, to running: UInt64) -> UInt64 {
         var hash = key ^ UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15
         if count >= 8 {
-            var at = label.lowerBound
-            while at < label.upperBound - 8 {
-                hash = NameHash.mixed(hash, bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+            let last = label + (count &- 8)
+            var at = label
+            while at < last {
+                hash = NameHash.mixed(hash, at.loadUnaligned(as: UInt64.self))
                 at += 8
             }
-            hash = NameHash.mixed(hash, bytes.loadUnaligned(fromByteOffset: label.upperBound - 8, as: UInt64.self))
+            hash = NameHash.mixed(hash, last.loadUnaligned(as: UInt64.self))
         } else {
-            hash = NameHash.mixed(hash, NameHash.short(label, of: bytes))
+            hash = NameHash.mixed(hash, NameHash.short(label, count))
         }
         return NameHash.fold(running ^ 0xe703_7ed1_a0b4_28db, hash ^ 0xa076_1d64_78bd_642f)
     }
 
     /// A label of one to seven bytes as one word.
     @inline(__always)
-    private static func short(_ label: Range<Int>, of bytes: UnsafeRawBufferPointer) -> UInt64 {
-        let (first, last) = (label.lowerBound, label.upperBound - 1)
-        if label.count >= 4 {
-            let low = bytes.loadUnaligned(fromByteOffset: first, as: UInt32.self)
-            let high = bytes.loadUnaligned(fromByteOffset: last - 3, as: UInt32.self)
+    private static func short(_ label: UnsafeRawPointer, _ count: Int) -> UInt64 {
+        if count >= 4 {
+            let low = label.loadUnaligned(as: UInt32.self)
+            let high = (label + (count &- 4)).loadUnaligned(as: UInt32.self)
             return UInt64(high) << 32 | UInt64(low)
         }
-        guard first <= last else { return 0 }
-        let middle = bytes[first + label.count / 2]
-        return UInt64(bytes[first]) | UInt64(middle) << 8 | UInt64(bytes[last]) << 16
+        guard count > 0 else { return 0 }
+        let first = label.load(as: UInt8.self)
+        let middle = (label + count / 2).load(as: UInt8.self)
+        let last = (label + (count &- 1)).load(as: UInt8.self)
+        return UInt64(first) | UInt64(middle) << 8 | UInt64(last) << 16
     }
 
     @inline(__always)
@@ -78,31 +86,39 @@ struct LabelStarts {
     /// Just after the last label: where the root label is, or where the text ends.
     private(set) var end = 0
 
-    /// The labels of an uncompressed name on the wire. Nil where it does not end within the bytes, or is too long.
-    init?(wire: UnsafeRawBufferPointer) {
+    /// Reads the labels of an uncompressed name on the wire, in place: a copy of this costs more than the walk. False where
+    /// the name does not end within the bytes, or is too long.
+    @inline(__always)
+    mutating func read(wire: UnsafeRawBufferPointer) -> Bool {
+        count = 0
+        let most = min(wire.count, 255)
         var at = 0
-        while true {
-            guard at < wire.count, at < 255 else { return nil }
+        while at < most {
             let length = Int(wire[at])
-            if length == 0 { break }
-            guard length < 64, count < 127 else { return nil }
-            starts[count] = UInt8(truncatingIfNeeded: at + 1)
-            count += 1
-            at += 1 + length
+            if length == 0 {
+                end = at
+                return true
+            }
+            guard length < 64, count < 127 else { return false }
+            starts[count] = UInt8(truncatingIfNeeded: at &+ 1)
+            count &+= 1
+            at &+= 1 &+ length
         }
-        end = at
+        return false
     }
 
-    /// The labels of a name in canonical text.
-    init(text: UnsafeRawBufferPointer) {
+    /// Reads the labels of a name in canonical text.
+    mutating func read(text: UnsafeRawBufferPointer) {
         end = min(text.count, 254)
-        guard end > 0 else { return }
-        count = 1
+        count = end > 0 ? 1 : 0
         for at in 0..<end where text[at] == UInt8(ascii: ".") && count < 127 {
             starts[count] = UInt8(truncatingIfNeeded: at + 1)
             count += 1
         }
     }
+
+    @inline(__always)
+    func start(_ index: Int) -> Int { Int(starts[index]) }
 
     /// Either way one byte stands between two labels.
     @inline(__always)

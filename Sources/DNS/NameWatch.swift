@@ -7,9 +7,9 @@ import Bytes
 /// data. It is one until the sums have fallen to half, so that a tunnel that hesitates does not begin anew each time.
 ///
 /// What passes for ever is the rate at which points run out, `dns_tunnel_score` in `dns_tunnel_window`: with the defaults
-/// 16 points a second. One name of 200 random bytes uses that up for a minute (2 bytes of data a second), names of 32
-/// bytes may come at one a second (20 bytes), names of 8 at 16 a second (80). Data written in words passes eight times
-/// as fast and takes more letters for it. And one burst passes before the first is seen: three names of full length.
+/// 13 points a second. A name of 200 random bytes uses that up for two and a half minutes (0.8 bytes of data a second),
+/// names of 32 bytes may come at 0.8 a second (17 bytes), names of 8 at 13 a second (67). Data written in words passes
+/// eight times as fast and takes more letters for it. And one burst passes before it is seen: two to four full names.
 ///
 /// Shared by all workers, as the kernel spreads the queries of one client over them. A place is found by a keyed hash of
 /// client and domain; fields that a verdict hangs on carry a tag of their pair, so that a place that changes hands never
@@ -114,7 +114,8 @@ public final class NameWatch: Sendable {
         _ cut: NameCut, of name: UnsafeRawBufferPointer, _ address: UInt64, _ seconds: UInt32
     ) -> NameScore.Labels {
         var labels = NameScore.Labels()
-        guard let starts = LabelStarts(wire: name) else { return labels }
+        var starts = LabelStarts()
+        guard starts.read(wire: name) else { return labels }
         var running = cut.domain
         for index in stride(from: cut.labelsBelow - 1, through: 0, by: -1) {
             running = hash.adding(starts[index], of: name, to: running)

@@ -32,6 +32,8 @@ public struct PublicSuffixes: Sendable {
         static let deeper = Marks(rawValue: 16)
         /// `ip6.arpa`.
         static let reverse = Marks(rawValue: 32)
+        /// Those that say something of the suffix itself.
+        static let all: Marks = [.rule, .wildcard, .exception, .trusted, .reverse]
     }
 
     private struct Slot {
@@ -166,7 +168,8 @@ public struct PublicSuffixes: Sendable {
 
     /// Marks a suffix, and those it is part of as leading on to it.
     private mutating func put(_ name: UnsafeRawBufferPointer, _ mark: Marks) {
-        let labels = LabelStarts(text: name)
+        var labels = LabelStarts()
+        labels.read(text: name)
         var running = hash.root
         for index in stride(from: labels.count - 1, through: 0, by: -1) {
             running = hash.adding(labels[index], of: name, to: running)
@@ -196,6 +199,20 @@ public struct PublicSuffixes: Sendable {
         return at
     }
 
+    @inline(__always)
+    private func marks(of hash: UInt64) -> Marks {
+        slots.withUnsafeBufferPointer { slots in
+            let mask = slots.count &- 1
+            var at = Int(truncatingIfNeeded: hash) & mask
+            // Bounds: `at` is masked.
+            while slots[at].hash != hash {
+                if slots[at].hash == 0 { return [] }
+                at = (at &+ 1) & mask
+            }
+            return slots[at].marks
+        }
+    }
+
     private static func slots(for count: Int) -> Int {
         var slots = 64
         while slots < 2 * count { slots *= 2 }
@@ -207,7 +224,9 @@ public struct PublicSuffixes: Sendable {
     /// The registered domain of a name, or nil if it is a public suffix itself or has one label alone. Allocates nothing.
     public func registered(of name: DomainName) -> Range<Int>? {
         name.bytes.withUnsafeBytes { bytes in
-            let cut = cut(LabelStarts(text: bytes), of: bytes)
+            var labels = LabelStarts()
+            labels.read(text: bytes)
+            let cut = cut(labels, of: bytes, lead: 0)
             return cut.isRegistered ? cut.registered : nil
         }
     }
@@ -215,47 +234,47 @@ public struct PublicSuffixes: Sendable {
     /// Cuts the name of a question: its bytes from the first length to the root label, never compressed. Nil where they
     /// are no name. Allocates nothing.
     public func cut(_ name: UnsafeRawBufferPointer) -> NameCut? {
-        LabelStarts(wire: name).map { cut($0, of: name, lead: 1) }
+        var labels = LabelStarts()
+        return labels.read(wire: name) ? cut(labels, of: name, lead: 1) : nil
     }
 
     /// `lead`: bytes in front of a label that belong to it.
     @inline(__always)
-    private func cut(_ labels: LabelStarts, of name: UnsafeRawBufferPointer, lead: Int = 0) -> NameCut {
-        var running = hash.root
+    private func cut(_ labels: borrowing LabelStarts, of name: UnsafeRawBufferPointer, lead: Int) -> NameCut {
         // The rule `*` holds where there is no other.
-        var suffix = 1
-        var (isWalking, isTrusted, isExcepted) = (true, false, false)
-        var reverse = false
-        var domain = running
-        var index = labels.count
-        while index > 0 {
-            index -= 1
-            running = hash.adding(labels[index], of: name, to: running)
-            let depth = labels.count - index
+        var (suffix, isExcepted) = (1, false)
+        var (isWalking, isTrusted) = (true, false)
+        var (running, domain) = (hash.root, hash.root)
+        var (end, depth) = (labels.end, 0)
+        guard let base = name.baseAddress else { return .none }
+        while depth < labels.count {
+            let start = labels.start(labels.count &- depth &- 1)
+            // Bounds: labels follow each other within `name`. An empty one, which only a bad text has, is hashed as such.
+            running = hash.adding(base + start, max(end &- start, 0), to: running)
+            end = start &- 1
+            depth &+= 1
             if isWalking {
-                let marks = slots[place(of: running)].marks
-                if !marks.isEmpty {
-                    if marks.contains(.trusted) { isTrusted = true }
-                    if marks.contains(.reverse) { reverse = true }
+                let marks = marks(of: running)
+                isWalking = marks.contains(.deeper)
+                // Most suffixes that are longer than a rule are in no list.
+                if !marks.isDisjoint(with: .all) {
+                    isTrusted = isTrusted || marks.contains(.trusted)
                     if marks.contains(.exception) {
                         (suffix, isExcepted) = (depth - 1, true)
-                    } else if !isExcepted {
-                        if marks.contains(.wildcard), index > 0 {
-                            suffix = depth + 1
-                        } else if marks.contains(.rule) {
-                            suffix = max(suffix, depth)
-                        }
+                    } else if marks.contains(.wildcard), depth < labels.count {
+                        suffix = depth + 1
+                    } else if marks.contains(.rule), !isExcepted {
+                        suffix = max(suffix, depth)
                     }
+                    if marks.contains(.reverse), PublicSuffixes.isReverse(labels) { suffix = PublicSuffixes.delegated }
                 }
-                isWalking = marks.contains(.deeper)
-                if reverse, depth == 2, PublicSuffixes.isReverse(labels) { suffix = PublicSuffixes.delegated }
             }
-            if depth == suffix + 1 || depth <= suffix && index == 0 { domain = running }
+            if depth <= suffix &+ 1 { domain = running }
         }
-        let start = max(labels.count - suffix - 1, 0)
-        let from = labels.count > 0 ? labels[start].lowerBound - lead : 0
+        let below = max(labels.count &- suffix &- 1, 0)
+        let from = labels.count > 0 ? labels.start(below) &- lead : 0
         return NameCut(
-            below: 0..<from, registered: from..<labels.end, labelsBelow: start,
+            below: 0..<from, registered: from..<labels.end, labelsBelow: below,
             isRegistered: labels.count > suffix, isTrusted: isTrusted, domain: domain, whole: running)
     }
 
@@ -264,9 +283,10 @@ public struct PublicSuffixes: Sendable {
     private static let delegated = 2 + 12 - 1
 
     /// Whether the labels are those of an address in `ip6.arpa` (RFC 3596 section 2.5), by their lengths.
-    private static func isReverse(_ labels: LabelStarts) -> Bool {
+    private static func isReverse(_ labels: borrowing LabelStarts) -> Bool {
         guard labels.count > delegated, labels.count <= 34 else { return false }
-        return (0..<labels.count - 2).allSatisfy { labels[$0].count == 1 }
+        for index in 0..<labels.count - 2 where labels[index].count != 1 { return false }
+        return true
     }
 }
 
@@ -284,4 +304,7 @@ public struct NameCut: Equatable, Sendable {
     /// Hashes of the registered domain and of the whole name, in any letter case, keyed for this process.
     let domain: UInt64
     let whole: UInt64
+
+    static let none = NameCut(
+        below: 0..<0, registered: 0..<0, labelsBelow: 0, isRegistered: false, isTrusted: false, domain: 0, whole: 0)
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Which names a client has asked before, shared by all threads: a fixed table of fingerprints, four or less of them
-/// beside each other that a name may take.
+/// Which names a client has asked before, shared by all threads: a fixed table of fingerprints, in which each name
+/// may take one of four places.
 ///
 /// It forgets when it must: the name that was asked least lately makes room. A name forgotten counts as new once more,
 /// and one in a quarter of a million that is new is taken for an old one; neither changes a sum of hundreds.
