@@ -115,7 +115,7 @@ extension PatternSpec {
     static func read(_ fields: Fields) -> (spec: PatternSpec, place: Place) {
         let contexts = fields.optional(
             "context", .list(.context, atLeast: 1), default: [.url, .header, .body],
-            "Where it reads; packet: all bytes of a stream that is not HTTP.")
+            "Where it reads; packet: all bytes of a stream that is not HTTP; name: the labels of names asked for.")
         let spec = PatternSpec(
             regex: fields.required("regex", .text, "A regular expression (PCRE2)."),
             contexts: Contexts(contexts),
@@ -128,6 +128,6 @@ extension PatternSpec {
 
 extension Kind where T == Contexts {
     static var context: Kind {
-        words([("url", .url), ("header", .header), ("body", .body), ("packet", .packet)])
+        words([("url", .url), ("header", .header), ("body", .body), ("packet", .packet), ("name", .name)])
     }
 }

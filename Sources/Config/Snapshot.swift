@@ -61,7 +61,7 @@ public final class Snapshot: Sendable {
             switch passed {
             case .name(let other): other == name
             case .suffix(let suffix): name != suffix && name.isWithin(suffix)
-            case .any, .prefix: false
+            case .any, .prefix, .list: false
             }
         }
     }

@@ -26,7 +26,7 @@ extension Database {
     ]
 
     private static func rule(_ name: String, _ regex: String, _ validator: String) -> SensorRuleSpec {
-        let contexts: Contexts = [.url, .header, .body, .packet]
+        let contexts: Contexts = [.url, .header, .body, .packet, .name]
         return SensorRuleSpec(
             name: name, patterns: [PatternSpec(regex: regex, contexts: contexts, validator: validator)])
     }

@@ -102,19 +102,23 @@ struct ReadLists {
     let header: ReadList
     let body: ReadList
     let packet: ReadList
+    let name: ReadList
 
-    static var none: ReadLists { ReadLists(url: .none, header: .none, body: .none, packet: .none) }
+    static var none: ReadLists {
+        ReadLists(url: .none, header: .none, body: .none, packet: .none, name: .none)
+    }
 
     static func allocate(_ readers: [Profile.Reader], where reads: (Profile.Reader) -> Bool) -> ReadLists {
         func list(_ context: Contexts) -> ReadList {
             let chosen = readers.indices.filter { readers[$0].contexts.contains(context) && reads(readers[$0]) }
             return ReadList.allocate(readers, chosen)
         }
-        return ReadLists(url: list(.url), header: list(.header), body: list(.body), packet: list(.packet))
+        return ReadLists(
+            url: list(.url), header: list(.header), body: list(.body), packet: list(.packet), name: list(.name))
     }
 
     func free() {
-        for list in [url, header, body, packet] { list.free() }
+        for list in [url, header, body, packet, name] { list.free() }
     }
 
     subscript(_ context: Contexts) -> ReadList {
@@ -122,6 +126,7 @@ struct ReadLists {
         case .url: url
         case .header: header
         case .packet: packet
+        case .name: name
         default: body
         }
     }

@@ -10,6 +10,8 @@ public struct Contexts: OptionSet, Hashable, Sendable {
     public static let body = Contexts(rawValue: 4)
     /// All bytes of a stream that is not HTTP.
     public static let packet = Contexts(rawValue: 8)
+    /// The labels of names that are asked for, joined and decoded.
+    public static let name = Contexts(rawValue: 16)
 }
 
 /// One regular expression (PCRE2) of a rule.

@@ -92,7 +92,10 @@ public final class Gateway {
 
     /// The Public Suffix List: the configured one, else the one beside the configuration, else the distribution's.
     private static func suffixes(_ settings: Settings, _ log: Log) throws -> PublicSuffixes {
-        let trusted = settings.dns.trustedZones ?? TrustedZones.names
+        // Of names that clusters look up in passing there are many, and nobody outside hears of them.
+        let trusted =
+            (settings.dns.trustedZones ?? TrustedZones.names) + settings.dns.internalSuffixes
+            + settings.dns.zones.map(\.suffix)
         let beside = settings.files.first.map { file in
             (file.lastIndex(of: "/").map { String(file[...$0]) } ?? "") + "public_suffix_list.dat"
         }

@@ -23,6 +23,10 @@ final class Hub: Sendable {
     /// What clients carry out in names, and how names are cut for it.
     let watch: NameWatch
     let suffixes: PublicSuffixes
+    /// What clients spread over the labels of many questions, put together. Shared, for the kernel spreads a client's
+    /// questions over the loops; two of them meet at a lock only if they are of one client and one domain.
+    private let decoders: [SharedDecoder]
+    private static let decodersCount = 64
     let log: Log
     private let ownAddresses: Set<IPAddress>
     private let listeners: [Endpoint]
@@ -48,6 +52,8 @@ final class Hub: Sendable {
         self.suffixes = suffixes
         memory = NameMemory(capacity: limits.dnsMemory)
         watch = NameWatch(pairs: limits.dnsTunnelPairs)
+        let pairs = max(limits.dnsTunnelPairs / 16 / Hub.decodersCount, 1)
+        decoders = (0..<Hub.decodersCount).map { _ in SharedDecoder(pairs: pairs) }
         self.log = log
         self.ownAddresses = Set(ownAddresses)
         self.listeners = listeners
@@ -60,6 +66,18 @@ final class Hub: Sendable {
             if listener.address == endpoint.address || isAny && ownAddresses.contains(endpoint.address) { return true }
         }
         return false
+    }
+
+    // MARK: Names
+
+    /// Hands out what a question adds to what its client said before in names of the domain.
+    func decode(
+        _ client: IPAddress, _ cut: NameCut, of name: UnsafeRawBufferPointer, now: Ticks,
+        _ body: (LabelDecoder.View) -> Void
+    ) {
+        decoders[LabelDecoder.shard(client, cut, of: decoders.count)].decoder.withLock {
+            $0.take(client, cut, of: name, now: now, body)
+        }
     }
 
     // MARK: Clients
@@ -118,4 +136,11 @@ final class Hub: Sendable {
 
     /// A worker has closed its last session.
     func drained() { whenDrained.withLock { $0 }?() }
+}
+
+/// A lock cannot lie in an array by itself.
+private final class SharedDecoder: Sendable {
+    let decoder: Guarded<LabelDecoder>
+
+    init(pairs: Int) { decoder = Guarded(LabelDecoder(pairs: pairs)) }
 }

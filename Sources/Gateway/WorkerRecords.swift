@@ -146,6 +146,7 @@ extension Contexts {
         case .url: "url"
         case .header: "header"
         case .body: "body"
+        case .name: "name"
         default: "packet"
         }
     }

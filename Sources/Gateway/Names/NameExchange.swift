@@ -26,8 +26,8 @@ struct NameExchange {
     private(set) var action: Action
     private(set) var findings: [Finding] = []
     private(set) var inspected: UInt64 = 0
-    /// Ranges of the name's text that a finding overlaps.
-    private(set) var masked: [Range<Int>] = []
+    /// Bytes at the front of the name on the wire that a finding is in, and that no record shows.
+    private(set) var maskedBytes = 0
     private(set) var evidence: [(key: StaticString, value: Int)] = []
     /// Its threat has been told, and goes on.
     private(set) var isToldAlready = false
@@ -68,8 +68,18 @@ struct NameExchange {
         action = decision.action
     }
 
+    mutating func note(_ finding: Finding, below: Range<Int>) {
+        findings.append(finding)
+        maskedBytes = below.upperBound
+        decision.note(finding: finding.action)
+        action = decision.action
+    }
+
+    mutating func noteRead(_ bytes: Int) { inspected += UInt64(bytes) }
+
     mutating func note(_ tunnel: NameWatch.Tunnel) {
-        note(.dnsTunnel)
+        // What goes one way asks for addresses; who wants an answer back asks for types that can carry one.
+        note(tunnel.evidence.unusual == 0 && tunnel.evidence.answerBytes == 0 ? .dnsExfiltration : .dnsTunnel)
         isToldAlready = !tunnel.isNew
         let facts = tunnel.evidence
         evidence = [

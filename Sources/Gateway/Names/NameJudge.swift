@@ -8,6 +8,7 @@ import Policy
 /// addresses that lead inward.
 final class NameJudge {
     private unowned(unsafe) let worker: Worker
+    private let inspection: Inspection
     private var bounds: NameWatch.Bounds
     private var generation: UInt64
     /// Clients whose flood was told, and until when it is not told again.
@@ -18,6 +19,7 @@ final class NameJudge {
 
     init(_ worker: Worker) {
         self.worker = worker
+        inspection = Inspection(scratch: worker.scratch)
         bounds = NameWatch.Bounds(worker.limits)
         generation = worker.snapshot.generation
     }
@@ -56,12 +58,33 @@ final class NameJudge {
         }
         if let threat = threat(of: exchange.query.type) { exchange.note(threat) }
         let hub = worker.hub
-        if let cut = hub.suffixes.cut(name),
-            let tunnel = hub.watch.note(
-                exchange.client.address, cut, of: name, type: exchange.query.type, now: worker.loop.now, bounds)
-        {
-            exchange.note(tunnel)
+        guard let cut = hub.suffixes.cut(name) else { return }
+        let tunnel = hub.watch.note(
+            exchange.client.address, cut, of: name, type: exchange.query.type, now: worker.loop.now, bounds)
+        if let tunnel { exchange.note(tunnel) }
+        let profile = exchange.snapshot.profiles[exchange.identity.service]
+        if profile.reads.contains(.name) { read(&exchange, cut, name, profile) }
+    }
+
+    /// Has the service's sensors read the labels, together with those that the client asked for before.
+    private func read(
+        _ exchange: inout NameExchange, _ cut: NameCut, _ name: UnsafeRawBufferPointer, _ profile: Profile
+    ) {
+        var found: [Finding] = []
+        var read = 0
+        worker.hub.decode(exchange.client.address, cut, of: name, now: worker.loop.now) { view in
+            inspection.reset(profile)
+            inspection.scan(view.bytes, as: .name)
+            read += view.bytes.count - view.fresh
+            for var finding in inspection.findings where Int(finding.offset) + finding.length > view.fresh {
+                // A secret may be read in more than one way.
+                guard !found.contains(where: { $0.sensor == finding.sensor && $0.rule == finding.rule }) else { continue }
+                if let label = view.coding.label { finding.decoded = [label] }
+                found.append(finding)
+            }
         }
+        exchange.noteRead(read)
+        for finding in found { exchange.note(finding, below: cut.below) }
     }
 
     // MARK: Answers
@@ -107,5 +130,18 @@ final class NameJudge {
                 case .privateBehindName: exchange.decision.mode != .protect
                 }
             }, dropsECH: isRead, dropsHTTP3: isRead)
+    }
+}
+
+extension TextCoding {
+    /// As findings name a decoding; nil for what was read as it stands.
+    fileprivate var label: String? {
+        switch self {
+        case .plain: nil
+        case .hexadecimal: "hex"
+        case .base32: "base32"
+        case .base32Hex: "base32hex"
+        case .base64: "base64"
+        }
     }
 }

@@ -63,7 +63,14 @@ extension NameServer {
         nameText.removeAll()
         if let name { nameText.append(presentation: name) }
         if !nameText.isEmpty { facts.name = nameText.readable }
-        facts.masked = exchange.masked
+        if let name, exchange.maskedBytes > 0 {
+            // The registered domain stays: it says whom the data was for.
+            let end = nameText.count
+            nameText.append(presentation: UnsafeRawBufferPointer(rebasing: name[exchange.maskedBytes...]))
+            let rest = nameText.count - end
+            nameText.dropLast(rest)
+            facts.masked = [0..<max(end - rest - 1, 0)]
+        }
         facts.type = NameFacts.Code(exchange.query.type.label, exchange.query.type.rawValue)
         facts.responseCode = code.map { NameFacts.Code($0.label, $0.rawValue) }
         var record = SessionRecord(

@@ -55,7 +55,7 @@ extension Session {
         // Behind a 101 come frames, masked and perhaps compressed.
         let isHidden = exchange.application.hidesItsContent || exchange.head.upgrade != nil
         let isRead = exchange.reads.contains(.packet) && !isHidden
-        guard !isRead, !exchange.reads.isEmpty else { return }
+        guard !isRead, !exchange.reads.subtracting(.name).isEmpty else { return }
         exchange.uninspectable = .tunnel
         exchange.noteInspection()
     }

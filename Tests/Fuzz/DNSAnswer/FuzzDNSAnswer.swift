@@ -162,8 +162,8 @@ private func answer(_ bytes: UnsafeRawBufferPointer) {
     case .drop:
         precondition(bytes.count < 12 || bytes[2] & 0x80 != 0)
     case .reject(let rejection):
-        ResponseWriter.reject(rejection, payloadSize: 1232, into: &out)
-        precondition((try? Message(out.readable))?.responseCode == rejection.code && out.count <= 23)
+        ResponseWriter.reject(rejection, in: bytes, payloadSize: 1232, into: &out)
+        precondition((try? Message(out.readable))?.responseCode == rejection.code && out.count <= 23 + 260)
     case .query(let query):
         let name = query.name(in: bytes)
         precondition(name.count == query.question.name.length && query.question.end <= bytes.count)
