@@ -78,7 +78,9 @@ final class NameJudge {
             read += view.bytes.count - view.fresh
             for var finding in inspection.findings where Int(finding.offset) + finding.length > view.fresh {
                 // A secret may be read in more than one way.
-                guard !found.contains(where: { $0.sensor == finding.sensor && $0.rule == finding.rule }) else { continue }
+                guard !found.contains(where: { $0.sensor == finding.sensor && $0.rule == finding.rule }) else {
+                    continue
+                }
                 if let label = view.coding.label { finding.decoded = [label] }
                 found.append(finding)
             }

@@ -204,7 +204,9 @@ final class NameServer: Handler {
         var (exchange, given) = (exchange, given)
         watch.judge(&exchange, given.answer, bytes)
         if let fit = watch.fit(given.answer, for: exchange) { given.answer = fit }
-        if exchange.action == .deny, exchange.isTunnel || given.answer.addresses.isEmpty && !given.answer.hasServiceBinding {
+        if exchange.action == .deny,
+            exchange.isTunnel || given.answer.addresses.isEmpty && !given.answer.hasServiceBinding
+        {
             return block(exchange, bytes, resolver: given.resolver, through: door)
         }
         remember(exchange, given)
