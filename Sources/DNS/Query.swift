@@ -111,7 +111,9 @@ extension Query {
             var edns: EDNS?
             if header.additionals > 0 {
                 let additional = try readAdditionals(header.additionals, of: bytes, from: at)
-                guard additional.version == 0 else { return reject(header, .badVersion, nil, questionEnd: question.end) }
+                guard additional.version == 0 else {
+                    return reject(header, .badVersion, nil, questionEnd: question.end)
+                }
                 (edns, at) = (additional.edns, additional.end)
             }
             guard at == bytes.count else { throw .trailing }

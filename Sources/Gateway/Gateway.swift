@@ -99,9 +99,10 @@ public final class Gateway {
         let beside = settings.files.first.map { file in
             (file.lastIndex(of: "/").map { String(file[...$0]) } ?? "") + "public_suffix_list.dat"
         }
-        let paths = settings.dns.publicSuffixes.map { [$0] } ?? [
-            beside ?? "", "/usr/share/publicsuffix/public_suffix_list.dat",
-        ]
+        let paths =
+            settings.dns.publicSuffixes.map { [$0] } ?? [
+                beside ?? "", "/usr/share/publicsuffix/public_suffix_list.dat",
+            ]
         for path in paths {
             guard let list = content(of: path, atMost: 4 << 20) else { continue }
             // Typed errors do not pass through the array's closure.

@@ -121,7 +121,9 @@ public struct Counters: Sendable, Equatable {
         sessions[Counters.sessionIndex(service, application, action)]
     }
 
-    func queries(action: Action, column: Int) -> UInt64 { queries[Int(action.rawValue) * Counters.codes.count + column] }
+    func queries(action: Action, column: Int) -> UInt64 {
+        queries[Int(action.rawValue) * Counters.codes.count + column]
+    }
 
     /// By their numbers; then all others, and no answer.
     static let codes = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other", "none"]

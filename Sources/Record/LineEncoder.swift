@@ -6,7 +6,7 @@ import Bytes
 /// masked is copied.
 struct LineEncoder: ~Copyable {
     private var time = TimeText()
-    private var scratch = Buffer()
+    var scratch = Buffer()
 
     /// Keys, numbers, addresses and labels of any one line, of which the longest takes less than half.
     static let fixedBytes = 2048
@@ -148,7 +148,8 @@ struct LineEncoder: ~Copyable {
         strings += min(session.host?.count ?? 0, SessionRecord.hostBytesMax)
         strings += min(session.path?.count ?? 0, SessionRecord.pathBytesMax)
         strings += session.fqdn?.bytes.count ?? 0
-        return fixedBytes + LineCursor.bound(quoted: strings) + (session.names?.bound ?? 0) + 64 * session.evidence.count
+        return fixedBytes + LineCursor.bound(quoted: strings) + (session.names?.bound ?? 0) + 64
+            * session.evidence.count
     }
 
     /// From the id to the path: what sessions and events have in common.
@@ -275,73 +276,13 @@ struct LineEncoder: ~Copyable {
         }
     }
 
-    private mutating func put(_ names: NameFacts, into out: inout LineCursor) {
-        if names.count > 1 {
-            out.put(",\"count\":")
-            out.put(decimal: UInt64(clamping: names.count))
-        }
-        out.put(",\"dns\":{")
-        var first = true
-        func key(_ key: StaticString, _ out: inout LineCursor) {
-            if !first { out.put(",") }
-            first = false
-            out.put(quoted: key)
-            out.put(":")
-        }
-        if let name = names.name {
-            key("name", &out)
-            put(name, masked: names.masked, into: &out)
-        }
-        if let type = names.type {
-            key("type", &out)
-            LineEncoder.put(type, else: "TYPE", into: &out)
-        }
-        if let code = names.responseCode {
-            key("rcode", &out)
-            LineEncoder.put(code, else: "RCODE", into: &out)
-        }
-        if names.responseCode != nil {
-            key("answers", &out)
-            out.put("[")
-            for (index, address) in names.answers.prefix(NameFacts.answersMax).enumerated() {
-                out.put(index == 0 ? "\"" : ",\"")
-                scratch.removeAll()
-                scratch.append(address)
-                out.put(scratch.readable)
-                out.put("\"")
-            }
-            out.put("]")
-        }
-        if let resolver = names.resolver {
-            key("resolver", &out)
-            put(resolver, into: &out)
-        }
-        if let cached = names.cached {
-            key("cached", &out)
-            switch cached {
-            case .no: out.put("false")
-            case .yes: out.put("true")
-            case .stale: out.put("\"stale\"")
-            }
-        }
-        out.put("}")
-    }
-
-    private static func put(_ code: NameFacts.Code, else prefix: StaticString, into out: inout LineCursor) {
-        if let label = code.label { return out.put(quoted: label) }
-        out.put("\"")
-        out.put(prefix)
-        out.put(decimal: UInt64(code.number))
-        out.put("\"")
-    }
-
     private func putEnd(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         out.put(",\"listener\":")
         out.put(quoted: session.listener)
         out.put("}\n")
     }
 
-    private mutating func put(_ endpoint: Endpoint, into out: inout LineCursor) {
+    mutating func put(_ endpoint: Endpoint, into out: inout LineCursor) {
         out.put("\"")
         if endpoint.address.isV4 {
             out.put(v4: endpoint.address.v4Bits, port: endpoint.port)
@@ -353,7 +294,7 @@ struct LineEncoder: ~Copyable {
         out.put("\"")
     }
 
-    private mutating func put(_ bytes: UnsafeRawBufferPointer, masked: [Range<Int>], into out: inout LineCursor) {
+    mutating func put(_ bytes: UnsafeRawBufferPointer, masked: [Range<Int>], into out: inout LineCursor) {
         if masked.isEmpty {
             out.put(quoted: bytes)
             return

@@ -53,3 +53,66 @@ public struct NameFacts {
     /// No `dns` object of these facts is longer.
     var bound: Int { 256 + LineCursor.bound(quoted: name?.count ?? 0) + 48 * min(answers.count, NameFacts.answersMax) }
 }
+
+/// The `dns` object of a line, and before it how many questions the line stands for.
+extension LineEncoder {
+    mutating func put(_ names: NameFacts, into out: inout LineCursor) {
+        if names.count > 1 {
+            out.put(",\"count\":")
+            out.put(decimal: UInt64(clamping: names.count))
+        }
+        out.put(",\"dns\":{")
+        var first = true
+        func key(_ key: StaticString, _ out: inout LineCursor) {
+            if !first { out.put(",") }
+            first = false
+            out.put(quoted: key)
+            out.put(":")
+        }
+        if let name = names.name {
+            key("name", &out)
+            put(name, masked: names.masked, into: &out)
+        }
+        if let type = names.type {
+            key("type", &out)
+            LineEncoder.put(type, else: "TYPE", into: &out)
+        }
+        if let code = names.responseCode {
+            key("rcode", &out)
+            LineEncoder.put(code, else: "RCODE", into: &out)
+        }
+        if names.responseCode != nil {
+            key("answers", &out)
+            out.put("[")
+            for (index, address) in names.answers.prefix(NameFacts.answersMax).enumerated() {
+                out.put(index == 0 ? "\"" : ",\"")
+                scratch.removeAll()
+                scratch.append(address)
+                out.put(scratch.readable)
+                out.put("\"")
+            }
+            out.put("]")
+        }
+        if let resolver = names.resolver {
+            key("resolver", &out)
+            put(resolver, into: &out)
+        }
+        if let cached = names.cached {
+            key("cached", &out)
+            switch cached {
+            case .no: out.put("false")
+            case .yes: out.put("true")
+            case .stale: out.put("\"stale\"")
+            }
+        }
+        out.put("}")
+    }
+
+    private static func put(_ code: NameFacts.Code, else prefix: StaticString, into out: inout LineCursor) {
+        if let label = code.label { return out.put(quoted: label) }
+        out.put("\"")
+        out.put(prefix)
+        out.put(decimal: UInt64(code.number))
+        out.put("\"")
+    }
+}

@@ -113,8 +113,8 @@ struct StoredAnswerTests {
             testDescription: "half an answer is not kept", records: [Packet.a("192.0.2.1")], flags: 0x8380,
             answers: ["www.test 60 A 192.0.2.1"], addresses: ["192.0.2.1"]),
         Case(
-            testDescription: "no time is a second, and a day is an hour", records: [Packet.a(ttl: 0, "192.0.2.1")],
-            answers: ["www.test 0 A 192.0.2.1"], addresses: ["192.0.2.1"], lifetime: 1),
+            testDescription: "no time is for this once", records: [Packet.a(ttl: 0, "192.0.2.1")],
+            answers: ["www.test 0 A 192.0.2.1"], addresses: ["192.0.2.1"], lifetime: 0),
         Case(
             testDescription: "a day is an hour", records: [Packet.a(ttl: 86400, "192.0.2.1")],
             answers: ["www.test 86400 A 192.0.2.1"], addresses: ["192.0.2.1"], lifetime: 3600),

@@ -21,6 +21,14 @@ import Testing
         counters.addUpstreamConnect(microseconds: 51)
         counters.addUpstreamConnect(microseconds: 20_000_000)
         counters.addLatency(microseconds: -5)
+        counters.addQuery(action: .allow, responseCode: 0)
+        counters.addQuery(action: .allow, responseCode: 0)
+        counters.addQuery(action: .deny, responseCode: 5)
+        // Another operation's code, one beyond the header's four bits, and no answer.
+        counters.addQuery(action: .allow, responseCode: 6)
+        counters.addQuery(action: .allow, responseCode: 23)
+        counters.addQuery(action: .deny, responseCode: nil)
+        counters.cachedAnswers = 9
         return counters
     }
 
@@ -52,6 +60,10 @@ import Testing
         #"weir_upstream_connect_seconds_bucket{le="10"} 2"#, #"weir_upstream_connect_seconds_bucket{le="+Inf"} 3"#,
         "weir_upstream_connect_seconds_sum 20.000101", "weir_upstream_connect_seconds_count 3",
         #"weir_added_latency_seconds_bucket{le="0.00005"} 1"#,
+        #"weir_dns_queries_total{action="allow",rcode="NOERROR"} 2"#,
+        #"weir_dns_queries_total{action="deny",rcode="REFUSED"} 1"#,
+        #"weir_dns_queries_total{action="allow",rcode="other"} 2"#,
+        #"weir_dns_queries_total{action="deny",rcode="none"} 1"#, "weir_dns_cache_entries 9",
     ])
     func line(_ line: String) {
         #expect(text(sample()).split(separator: "\n").contains(Substring(line)))
@@ -98,6 +110,7 @@ import Testing
                 "weir_inspection_seconds_total", "weir_uninspectable_total", "weir_connections", "weir_reloads_total",
                 "weir_config_generation", "weir_records_queued", "weir_records_blocked", "weir_records_dropped_total",
                 "weir_upstream_connect_seconds", "weir_added_latency_seconds", "weir_build_info",
+                "weir_dns_queries_total", "weir_dns_cache_entries",
             ])
     }
 

@@ -79,7 +79,9 @@ final class NameJudge {
             read += bytes.count - fresh
             for var finding in inspection.findings where Int(finding.offset) + finding.length > fresh {
                 // A secret may be read in more than one way.
-                guard !found.contains(where: { $0.sensor == finding.sensor && $0.rule == finding.rule }) else { continue }
+                guard !found.contains(where: { $0.sensor == finding.sensor && $0.rule == finding.rule }) else {
+                    continue
+                }
                 if let label = coding.label { finding.decoded = [label] }
                 found.append(finding)
             }

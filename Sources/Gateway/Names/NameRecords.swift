@@ -21,16 +21,17 @@ extension NameServer {
     /// - Parameters:
     ///   - facts: what it was answered; name, type and code are added here.
     ///   - code: nil where nothing was answered.
-    ///   - question: the query; absent where it is gone.
+    ///   - question: the query.
     func record(
         _ exchange: NameExchange, _ facts: NameFacts, _ code: ResponseCode?, bytesIn: Int,
-        question: UnsafeRawBufferPointer? = nil
+        question: UnsafeRawBufferPointer
     ) {
         count(exchange, code, bytesIn)
         let duration = worker.microseconds() - exchange.startTicks
         let within = exchange.snapshot.settings.dns.aggregate
-        if within > .zero, let question, exchange.isPlain {
-            let name = ContiguousArray(exchange.query.name(in: question))
+        let name = exchange.query.name(in: question)
+        if within > .zero, exchange.isPlain {
+            let name = ContiguousArray(name)
             let key = NameDigest.Key(
                 client: exchange.client.address, asked: exchange.asked, name: name, type: exchange.query.type.rawValue,
                 code: code?.rawValue ?? .max)
@@ -43,7 +44,6 @@ extension NameServer {
             case .refused: break
             }
         }
-        let name = question.map { exchange.query.name(in: $0) }
         write(exchange, name, facts, code, bytesIn: bytesIn, duration: duration)
     }
 
@@ -56,14 +56,14 @@ extension NameServer {
     }
 
     private func write(
-        _ exchange: NameExchange, _ name: UnsafeRawBufferPointer?, _ facts: NameFacts, _ code: ResponseCode?,
+        _ exchange: NameExchange, _ name: UnsafeRawBufferPointer, _ facts: NameFacts, _ code: ResponseCode?,
         bytesIn: Int, duration: Int64
     ) {
         var facts = facts
         nameText.removeAll()
-        if let name { nameText.append(presentation: name) }
-        if !nameText.isEmpty { facts.name = nameText.readable }
-        if let name, exchange.maskedBytes > 0 {
+        nameText.append(presentation: name)
+        facts.name = nameText.readable
+        if exchange.maskedBytes > 0 {
             // The registered domain stays: it says whom the data was for.
             let end = nameText.count
             nameText.append(presentation: UnsafeRawBufferPointer(rebasing: name[exchange.maskedBytes...]))

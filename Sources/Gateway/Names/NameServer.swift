@@ -156,9 +156,7 @@ final class NameServer: Handler {
     /// What servers were asked has come to something.
     func answered(_ number: UInt64, _ outcome: Outcome) {
         guard let waiting = pending.removeValue(forKey: number) else { return }
-        guard let door = worker.loop.handler(waiting.door) as? NameDoor else {
-            return record(waiting.exchange, NameFacts(), nil, bytesIn: 0)
-        }
+        guard let door = worker.loop.handler(waiting.door) as? NameDoor else { return giveUp(waiting) }
         waiting.bytes.withUnsafeBytes { bytes in
             switch outcome {
             case .answer(let answer, let server):
@@ -172,9 +170,14 @@ final class NameServer: Handler {
 
     /// The worker ends: what is still under way leaves its record.
     func end() {
-        for waiting in pending.values { record(waiting.exchange, NameFacts(), nil, bytesIn: 0) }
+        for waiting in pending.values { giveUp(waiting) }
         pending.removeAll()
         digest.writeAll(to: self)
+    }
+
+    /// There is nobody any more to give the answer to.
+    private func giveUp(_ waiting: Pending) {
+        waiting.bytes.withUnsafeBytes { record(waiting.exchange, NameFacts(), nil, bytesIn: 0, question: $0) }
     }
 
     // MARK: Answers
@@ -204,7 +207,9 @@ final class NameServer: Handler {
         var (exchange, given) = (exchange, given)
         watch.judge(&exchange, given.answer, bytes)
         if let fit = watch.fit(given.answer, for: exchange) { given.answer = fit }
-        if exchange.action == .deny, exchange.isTunnel || given.answer.addresses.isEmpty && !given.answer.hasServiceBinding {
+        if exchange.action == .deny,
+            exchange.isTunnel || given.answer.addresses.isEmpty && !given.answer.hasServiceBinding
+        {
             return block(exchange, bytes, resolver: given.resolver, through: door)
         }
         remember(exchange, given)

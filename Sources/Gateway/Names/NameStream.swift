@@ -13,6 +13,8 @@ final class NameStream: NameDoor {
     private var outbox = Buffer()
     /// Questions taken and not answered.
     private var outstanding = 0
+    /// No record has room for the next question; the worker says when that has changed.
+    private var waitsForSlot = false
     private var clientEnded = false
     private var isLast = false
     private var lastMove: Ticks
@@ -41,7 +43,10 @@ final class NameStream: NameDoor {
     }
 
     /// Others have had their turn, records have room again, or the answers of a turn shall leave.
-    override func resumed() { step() }
+    override func resumed() {
+        waitsForSlot = false
+        step()
+    }
 
     override func expired() {
         let now = worker.loop.now
@@ -65,7 +70,7 @@ final class NameStream: NameDoor {
             for _ in 0..<NameStream.readsPerTurn where mayTake {
                 guard try read() else { break }
             }
-            if transport.readable, mayTake { worker.loop.again(self) }
+            if hasWhole || transport.readable, mayTake { worker.loop.again(self) }
         } catch {
             return close()
         }
@@ -74,7 +79,9 @@ final class NameStream: NameDoor {
         keepTime()
     }
 
-    private var mayTake: Bool { outstanding < NameStream.outstandingMost && !transport.isBacklogged && !isLast }
+    private var mayTake: Bool {
+        outstanding < NameStream.outstandingMost && !transport.isBacklogged && !isLast && !waitsForSlot
+    }
 
     /// Takes the questions that have come, or reads what has; false where there is nothing to do.
     private func read() throws(Errno) -> Bool {
@@ -104,12 +111,14 @@ final class NameStream: NameDoor {
     private func takeQuestion() -> Bool {
         guard let names = worker.names, let length else { return false }
         guard worker.recorder.reserve() else {
+            waitsForSlot = true
             worker.waitForSlot(token)
             return false
         }
         outstanding += 1
         names.arrive()
-        names.take(UnsafeRawBufferPointer(rebasing: input.readable[2..<2 + length]), from: client, to: asked, through: self)
+        names.take(
+            UnsafeRawBufferPointer(rebasing: input.readable[2..<2 + length]), from: client, to: asked, through: self)
         // What it led to may have closed the connection.
         guard token != .none else { return false }
         input.consume(2 + length)

@@ -82,7 +82,7 @@ extension Session {
     private func nameByMemory(_ exchange: Exchange, _ endpoint: Endpoint) {
         let policy = exchange.snapshot.policy
         var strictest: (name: DomainName, would: Action)?
-        worker.hub.memory.forEachName(client: keeper, address: endpoint.address, now: now) { name in
+        worker.hub.memory.forEachName(client: keeper(exchange), address: endpoint.address, now: now) { name in
             let question = Question(
                 service: identity.service, name: name, address: endpoint.address, port: endpoint.port,
                 application: exchange.application)
@@ -98,7 +98,7 @@ extension Session {
     /// The client was given this address for this name, so there it goes, whatever the name's other addresses are by now.
     private func wasTold(_ exchange: Exchange, _ name: DomainName) -> Bool {
         guard let asked = target.endpoint?.address,
-            worker.hub.memory.knows(client: keeper, address: asked, name: name, now: now)
+            worker.hub.memory.knows(client: keeper(exchange), address: asked, name: name, now: now)
         else { return false }
         exchange.dial = Endpoint(asked, exchange.port)
         exchange.nameUntil = now + Session.memoryTime
@@ -107,7 +107,10 @@ extension Session {
         return true
     }
 
-    private var keeper: IPAddress { worker.snapshot.policy.keeper(identity, client.address) }
+    /// Under the exchange's own snapshot, whose numbers its identity has.
+    private func keeper(_ exchange: Exchange) -> IPAddress {
+        exchange.snapshot.policy.keeper(exchange.identity, client.address)
+    }
 
     /// How long a connection goes by what its client was told before that is looked at again.
     private static let memoryTime = Milliseconds.seconds(10)
@@ -162,7 +165,7 @@ extension Session {
         var denied = false
         if case .denied = policy.cover(question) { denied = true }
         // The client has the address for another name than it says.
-        let isOthers = worker.hub.memory.knows(client: keeper, address: asked, now: now)
+        let isOthers = worker.hub.memory.knows(client: keeper(exchange), address: asked, now: now)
         if denied || isOthers || policy.classify(asked, name: exchange.name, service: identity.service) != .outward {
             exchange.note(.hostIPMismatch)
         }
