@@ -109,9 +109,6 @@ struct LimitField {
             .init(
                 "idle_upstreams", .count(\.idleUpstreams, 0...10_000),
                 "Idle upstream connections kept per worker and destination."),
-            .init(
-                "resolver_cache", .count(\.resolverCache, 0...10_000_000),
-                "Names kept by a worker's resolver cache."),
         ]
     }
 

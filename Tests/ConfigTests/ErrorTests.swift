@@ -169,7 +169,7 @@ import Testing
         ),
         Case(
             "sensors: [{name: s, rules: [{name: r, patterns: [{regex: x, context: [boddy]}]}]}]",
-            "1:71: context: expected url, header, body or packet (did you mean body?), found \"boddy\""),
+            "1:71: context: expected url, header, body, packet or name (did you mean body?), found \"boddy\""),
         Case(
             "sensors: [{name: s, rules: [{name: r, patterns: [{regex: x, context: []}]}]}]",
             "1:70: context: expected a list of at least 1, found an empty list"),
