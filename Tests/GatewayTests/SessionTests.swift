@@ -56,8 +56,8 @@ private final class Bench {
         ).get()
         let hub = Hub(
             writer: try RecordWriter.open(RecordWriter.Settings(settings.records)), learned: learned, mark: nil,
-            systemResolvers: [], hostsFile: Hosts(), log: Log(settings.log), ownAddresses: [],
-            listeners: [proxy])
+            systemResolvers: [], hostsFile: Hosts(), suffixes: PublicSuffixes(builtInWith: []),
+            limits: settings.limits, log: Log(settings.log), ownAddresses: [], listeners: [proxy])
         worker = try Worker.make(hub: hub, snapshot: snapshot, mailbox: Mailbox())
     }
 
