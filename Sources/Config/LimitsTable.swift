@@ -126,7 +126,7 @@ struct LimitField {
                 "Questions per worker that wait for a resolver; equal ones count once."),
             .init(
                 "dns_tunnel_score", .count(\.dnsTunnelScore, 100...100_000),
-                "Points of one client's new names below one registered domain; more is dns_tunnel."),
+                "Points of one client's new names below one registered domain; more is dns_tunnel or dns_exfiltration."),
             .init(
                 "dns_tunnel_window", .time(\.dnsTunnelWindow, ms(10_000...day)),
                 "In which as many points run out; a tunnel is told once in it."),
