@@ -48,8 +48,6 @@ public struct Limits: Sendable, Equatable {
     public var decodedBytes = 256 * 1024 * 1024
     /// Codings on top of each other.
     public var decodeDepth = 4
-    /// Names kept by a worker's resolver cache.
-    public var resolverCache = 10_000
     /// Questions per second of one client, and as many again at once; more is the threat `dns_flood`. A busy pod with
     /// `ndots:5` asks some hundreds.
     public var dnsQueriesPerClient = 1000

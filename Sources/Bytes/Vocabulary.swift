@@ -96,7 +96,7 @@ public enum Threat: String, Sendable, CaseIterable {
     case malformedTLS = "malformed_tls"
     /// A name that carries traffic: many different ones below one registered domain, as tunnels over DNS ask them.
     case dnsTunnel = "dns_tunnel"
-    /// What a sensor looks for, in the labels of names.
+    /// The same where only addresses are asked for: data goes out, and nothing comes back.
     case dnsExfiltration = "dns_exfiltration"
     case dnsMalformed = "dns_malformed"
     /// AXFR or IXFR: no client of the cluster takes over a zone.

@@ -109,9 +109,6 @@ struct LimitField {
             .init(
                 "idle_upstreams", .count(\.idleUpstreams, 0...10_000),
                 "Idle upstream connections kept per worker and destination."),
-            .init(
-                "resolver_cache", .count(\.resolverCache, 0...10_000_000),
-                "Names kept by a worker's resolver cache."),
         ]
     }
 
@@ -129,7 +126,7 @@ struct LimitField {
                 "Questions per worker that wait for a resolver; equal ones count once."),
             .init(
                 "dns_tunnel_score", .count(\.dnsTunnelScore, 100...100_000),
-                "Points of one client's new names below one registered domain; more is dns_tunnel."),
+                "Points of one client's new names below one registered domain; more is dns_tunnel or dns_exfiltration."),
             .init(
                 "dns_tunnel_window", .time(\.dnsTunnelWindow, ms(10_000...day)),
                 "In which as many points run out; a tunnel is told once in it."),
