@@ -88,6 +88,9 @@ extension Worker {
 
     private func explain(_ error: Errno, of listener: ListenerSettings) -> String {
         let what = "listener \(listener.name) on \(listener.address): \(error)"
+        if error.code == EADDRINUSE, listener.protocol == .dns, listener.intercept == .tproxy {
+            return what + "; answers leave from UDP port 53 of this host, which must not be another server's either"
+        }
         return error.code == EPERM ? what + "; a \(listener.intercept.rawValue) listener needs CAP_NET_ADMIN" : what
     }
 }

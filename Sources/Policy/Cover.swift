@@ -10,15 +10,20 @@ public struct Question: Sendable {
     public var address: IPAddress?
     public var port: UInt16
     public var application: Application
+    /// A DNS question that the gateway answers: the address is the resolver that the client meant. Nothing goes there, so
+    /// that a list with this address, such as `encrypted-dns`, does not deny it.
+    public var isAnsweredHere: Bool
 
     @inlinable public init(
-        service: Int, name: DomainName?, address: IPAddress?, port: UInt16, application: Application
+        service: Int, name: DomainName?, address: IPAddress?, port: UInt16, application: Application,
+        isAnsweredHere: Bool = false
     ) {
         self.service = service
         self.name = name
         self.address = address
         self.port = port
         self.application = application
+        self.isAnsweredHere = isAnsweredHere
     }
 }
 

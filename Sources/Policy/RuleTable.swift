@@ -72,10 +72,11 @@ final class RuleTable: Sendable {
             if !listedOf[scope].isEmpty { best = min(best, onLists(scope, name, asked, port, application)) }
         }
         if let address = question.address {
-            best = min(best, first(scope, address, port, application))
+            let lists = !question.isAnsweredHere && !listedOf[scope].isEmpty
+            best = min(best, first(scope, address, port, application, lists: lists))
             // What denies an IPv4 address denies it inside an IPv6 address too; what allows it opens only itself.
             address.forEachEmbeddedV4 { bits in
-                let inner = first(scope, IPAddress(v4: bits), port, application)
+                let inner = first(scope, IPAddress(v4: bits), port, application, lists: lists)
                 if inner.denies { best = min(best, inner) }
             }
         }
@@ -83,13 +84,15 @@ final class RuleTable: Sendable {
     }
 
     @inline(__always)
-    private func first(_ scope: Int, _ address: IPAddress, _ port: UInt16, _ application: UInt32) -> Candidate {
+    private func first(
+        _ scope: Int, _ address: IPAddress, _ port: UInt16, _ application: UInt32, lists: Bool
+    ) -> Candidate {
         var best = Candidate.none
         prefixes.walk(scope, address) { node in
             best = min(best, ports.first(node, port: port, application: application))
             return true
         }
-        if !listedOf[scope].isEmpty { best = min(best, onLists(scope, address, port, application)) }
+        if lists { best = min(best, onLists(scope, address, port, application)) }
         return best
     }
 

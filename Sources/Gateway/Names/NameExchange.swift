@@ -51,8 +51,10 @@ struct NameExchange {
         self.snapshot = snapshot
         let policy = snapshot.policy
         // `to` is the question's name, and an address only for a range (`rules`): the resolver's.
+        let isAnsweredHere = !snapshot.settings.dns.original
         let question = Question(
-            service: identity.service, name: name, address: asked.address, port: asked.port, application: .dns)
+            service: identity.service, name: name, address: asked.address, port: asked.port, application: .dns,
+            isAnsweredHere: isAnsweredHere)
         decision = Decision(service: policy.services[identity.service], cover: policy.cover(question))
         action = decision.action
     }
