@@ -63,6 +63,7 @@ let package = Package(
             swiftSettings: house),
 
         tests("BytesTests", ["Bytes"]),
+        tests("OSTests", ["Bytes", "OS"]),
         tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
         tests("HTTPTests", ["HTTP"]),
         tests("DNSTests", ["DNS"]),

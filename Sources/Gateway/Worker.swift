@@ -193,6 +193,7 @@ final class Worker {
         resolver.adopt(Worker.resolverSettings(fresh, hub))
         resolver.trust = fresh.trust
         loop.forEachHandler { ($0 as? Session)?.judgeAgain(under: fresh) }
+        names?.adopted()
         // Spares would keep the old snapshot alive.
         spareExchanges.removeAll()
     }

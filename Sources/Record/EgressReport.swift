@@ -43,7 +43,7 @@ public struct EgressReport {
         var pods: Set<Int> = []
 
         mutating func add(_ session: SessionLine) {
-            sessions += 1
+            sessions += session.count
             if session.end >= modeTime { (mode, modeTime) = (session.mode, session.end) }
             applications |= 1 << UInt32(session.application.rawValue)
             action = max(action, session.action)

@@ -65,6 +65,9 @@ public final class Recorder {
         return true
     }
 
+    /// Slots whose records are to come.
+    var reserved: Int { state.pointee.reserved }
+
     /// Takes as many slots as are to be had, up to `most`.
     public func reserve(upTo most: Int) -> Int {
         var slots = 0

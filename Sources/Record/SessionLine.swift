@@ -14,6 +14,8 @@ struct SessionLine {
     var fqdn: String?
     var application: Application
     var action: Action
+    /// Sessions that the line stands for.
+    var count = 1
 
     /// The moment at which the session ended, or for an open one was written of.
     var end: Int64 { start + min(duration, Timestamp.latest) }
@@ -46,6 +48,7 @@ struct SessionLine {
         fqdn = fields.fqdn
         self.application = application
         self.action = action
+        count = Int(clamping: min(max(fields.count, 1), 1 << 32))
     }
 
     /// The same before it is known to be complete.
@@ -62,6 +65,7 @@ struct SessionLine {
         var fqdn: String?
         var application: Application?
         var action: Action?
+        var count: Int64 = 1
     }
 
     private static func read(_ bytes: UnsafeRawBufferPointer) throws(JSONError) -> SessionLine? {
@@ -96,6 +100,8 @@ struct SessionLine {
                 }
             } else if key.equals("action") {
                 fields.action = try reader.text().flatMap { text in Action.allCases.first { text.equals($0.label) } }
+            } else if key.equals("count") {
+                fields.count = try reader.number()
             } else {
                 try reader.skip()
             }

@@ -130,4 +130,25 @@ import Testing
                 reason       violation
                 """)
     }
+
+    /// A pod that asks by IPv4 and connects by IPv6 is one; whoever is no pod, or a pod of ranges, is its address.
+    @Test func whoseNamesAreRemembered() throws {
+        let policy = try policy(
+            [],
+            identities: [
+                identity("app", "both", "10.9.1.0/28", "10.9.1.1", "2001:db8::1"),
+                identity("app", "six", "2001:db8::6"), identity("app", "range", "10.9.2.0/24", "2001:db8:2::/64"),
+                identity("legacy.vm", nil, "10.9.3.1", "10.9.3.2"), identity("other", "both", "10.9.4.1"),
+            ])
+        let expected: [(String, String)] = [
+            ("10.9.1.1", "10.9.1.1"), ("2001:db8::1", "10.9.1.1"), ("10.9.1.7", "10.9.1.1"),
+            ("::ffff:10.9.1.1", "10.9.1.1"), ("2001:db8::6", "2001:db8::6"),
+            ("10.9.2.3", "10.9.2.3"), ("2001:db8:2::3", "2001:db8:2::3"),
+            ("10.9.3.1", "10.9.3.1"), ("10.9.3.2", "10.9.3.2"), ("10.9.4.1", "10.9.4.1"), ("10.1.1.1", "10.1.1.1"),
+        ]
+        for (client, keeper) in expected {
+            let client = try ip(client)
+            #expect(policy.keeper(policy.identify(client), client) == (try ip(keeper)), "\(client)")
+        }
+    }
 }

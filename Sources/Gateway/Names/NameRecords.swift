@@ -30,7 +30,7 @@ extension NameServer {
         let duration = worker.microseconds() - exchange.startTicks
         let within = exchange.snapshot.settings.dns.aggregate
         let name = exchange.query.name(in: question)
-        if within > .zero, exchange.isPlain {
+        if within > .zero, exchange.isPlain, exchange.snapshot === worker.snapshot {
             let name = ContiguousArray(name)
             let key = NameDigest.Key(
                 client: exchange.client.address, asked: exchange.asked, name: name, type: exchange.query.type.rawValue,
