@@ -52,9 +52,14 @@ public final class EventLoop {
 
     /// Gives a handler a slot, and registers its descriptor if it has one. The descriptor must stay open until `remove`.
     ///
-    /// - Parameter edgeTriggered: false to be told for as long as something can be read, and never that it can be written:
-    ///   for datagrams, each of which is read by a call of its own, and each of which, sent, would be an edge.
-    public func add(_ handler: Handler, descriptor: Int32?, edgeTriggered: Bool = true) throws(Errno) {
+    /// - Parameters:
+    ///   - edgeTriggered: false to be told for as long as something can be read: for datagrams each of which is read by a
+    ///     call of its own.
+    ///   - writes: false never to be told that it can be written, which each datagram that leaves would say; so it is
+    ///     without edges.
+    public func add(
+        _ handler: Handler, descriptor: Int32?, edgeTriggered: Bool = true, writes: Bool = true
+    ) throws(Errno) {
         precondition(handler.token == .none, "a handler has one slot")
         let slot: Int
         if let last = vacant.popLast() {
@@ -65,7 +70,9 @@ public final class EventLoop {
         }
         let token = Token(slot: slot, generation: slots[slot].generation)
         if let descriptor {
-            do throws(Errno) { try epoll.add(descriptor, data: token.raw, edgeTriggered: edgeTriggered) } catch {
+            do throws(Errno) {
+                try epoll.add(descriptor, data: token.raw, edgeTriggered: edgeTriggered, writes: writes)
+            } catch {
                 vacant.append(slot)
                 throw error
             }

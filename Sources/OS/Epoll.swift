@@ -22,10 +22,12 @@ public struct Epoll: ~Copyable {
         descriptor = FileDescriptor(owning: Int32(try retrying { Int(epoll_create1(Int32(EPOLL_CLOEXEC))) }))
     }
 
-    public borrowing func add(_ number: Int32, data: UInt64, edgeTriggered: Bool = true) throws(Errno) {
+    public borrowing func add(
+        _ number: Int32, data: UInt64, edgeTriggered: Bool = true, writes: Bool = true
+    ) throws(Errno) {
         var event = epoll_event()
         event.events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
-        if edgeTriggered { event.events |= EPOLLOUT.rawValue | EPOLLET.rawValue }
+        if edgeTriggered { event.events |= EPOLLET.rawValue | (writes ? EPOLLOUT.rawValue : 0) }
         event.data.u64 = data
         _ = try retrying { Int(epoll_ctl(descriptor.number, EPOLL_CTL_ADD, number, &event)) }
     }

@@ -155,6 +155,22 @@ import Testing
         #expect(bench.slots == 0)
     }
 
+    /// The kernel tells that a datagram has left; to be woken by each would be as many turns again.
+    @Test func whatLeavesWakesNobody() throws {
+        let bench = try Bench.forNames(try ScriptedResolver([Wire.a(Self.address)]))
+        let client = try bench.asker()
+        #expect(bench.ask(client, Wire.query("a.good.test")) != nil)
+        bench.turns()
+        #expect(client.send(Wire.query("a.good.test")))
+        bench.worker.loop.longestSleep = 200
+        bench.worker.loop.turn()
+        #expect(client.datagram() != nil)
+        let before = Clock.now()
+        bench.worker.loop.longestSleep = 200
+        bench.worker.loop.turn()
+        #expect(Clock.now() - before >= Milliseconds(100))
+    }
+
     // MARK: Judgement
 
     @Test(arguments: ["nxdomain", "refused", "192.0.2.53"])

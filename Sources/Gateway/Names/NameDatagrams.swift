@@ -43,7 +43,7 @@ final class NameDatagrams: NameDoor {
         if context.intercept == .tproxy { _ = try sender(Door(port: 53, isV4: own.isV4)) }
     }
 
-    func open() throws(Errno) { try worker.loop.add(self, descriptor: socket.number) }
+    func open() throws(Errno) { try worker.loop.add(self, descriptor: socket.number, writes: false) }
 
     override func drain() {
         isDraining = true
