@@ -83,13 +83,13 @@ def test_what_dns2tcp_asks_is_seen_to_be_a_tunnel(world, weir, unbound, tmp_path
         many(world, asked, rate=400, window=16, timeout=1.5)
         # Outside Protect it is told of.
         many(world, asked, source=POD_DH157, rate=400, window=16, timeout=1.5)
-    event = found(gateway)[0]
+    event = until(lambda: found(gateway), what="a tunnel to be seen")[0]
     assert (event["action"], event["service"], event["reason"]) == ("deny", "myapp.default", "threat")
     assert event["evidence"]["queries"] > 5
     denied = gateway.dns_sessions(asked[-1][0], service="myapp.default")[-1]
     assert denied["action"] == "deny", "it was not cut for good"
     assert len([s for s in gateway.lines("sessions") if s["service"] == "myapp.default" and s["action"] != "deny"]) < 150
-    event = next(event for event in found(gateway) if event["service"] == "dh157.default")
+    event = until(lambda: [e for e in found(gateway) if e["service"] == "dh157.default"], what="an alert")[0]
     assert (event["action"], event["would"]) == ("alert", "deny")
 
 
@@ -103,7 +103,7 @@ def test_a_tunnel_over_both_workers_is_one(world, weir, unbound):
         if answer.rcode != "NOERROR":
             break
     assert answer.rcode == "NXDOMAIN", "10 KiB left in names"
-    assert found(gateway)[0]["evidence"]["unique"] > 3
+    assert until(lambda: found(gateway), what="an event")[0]["evidence"]["unique"] > 3
 
 
 # Tokens
@@ -135,7 +135,8 @@ def test_a_canary_token_with_data_in_its_labels(world, weir, unbound, encode):
     with Wiretap(world) as tap:
         assert ask(world, what).rcode == "NXDOMAIN"
         assert ask(world, what, source=POD_DH157).addresses == [CANARY], "Monitor alerts"
-        assert len(left(tap, "canarytokens.com")) <= 1 and name(labels[0]).lower() in tap.payload().lower()
+        until(lambda: labels[0].encode().lower() in tap.payload().lower(), what="the question to leave")
+        assert len(left(tap, "canarytokens.com")) <= 1
     for service, action in (("myapp.default", "deny"), ("dh157.default", "alert")):
         event = gateway.events(kind="finding", service=service)[0]
         finding = event["finding"]

@@ -80,7 +80,8 @@ struct NameExchange {
     mutating func note(_ tunnel: NameWatch.Tunnel) {
         // What goes one way asks for addresses; who wants an answer back asks for types that can carry one.
         note(tunnel.evidence.unusual == 0 && tunnel.evidence.answerBytes == 0 ? .dnsExfiltration : .dnsTunnel)
-        isToldAlready = !tunnel.isNew
+        // Seen in the question and again in the answer: news once is news.
+        isToldAlready = (evidence.isEmpty || isToldAlready) && !tunnel.isNew
         let facts = tunnel.evidence
         evidence = [
             ("score", facts.score), ("queries", facts.queries), ("unique", facts.unique), ("unusual", facts.unusual),

@@ -9,6 +9,7 @@ import Policy
 final class NameJudge {
     private unowned(unsafe) let worker: Worker
     private let inspection: Inspection
+    private var text = Buffer(capacity: 1024)
     private var bounds: NameWatch.Bounds
     private var generation: UInt64
     /// Clients whose flood was told, and until when it is not told again.
@@ -72,19 +73,37 @@ final class NameJudge {
     ) {
         var found: [Finding] = []
         var read = 0
-        worker.hub.decode(exchange.client.address, cut, of: name, now: worker.loop.now) { view in
+        func scan(_ bytes: UnsafeRawBufferPointer, from fresh: Int, _ coding: TextCoding) {
             inspection.reset(profile)
-            inspection.scan(view.bytes, as: .name)
-            read += view.bytes.count - view.fresh
-            for var finding in inspection.findings where Int(finding.offset) + finding.length > view.fresh {
+            inspection.scan(bytes, as: .name)
+            read += bytes.count - fresh
+            for var finding in inspection.findings where Int(finding.offset) + finding.length > fresh {
                 // A secret may be read in more than one way.
                 guard !found.contains(where: { $0.sensor == finding.sensor && $0.rule == finding.rule }) else { continue }
-                if let label = view.coding.label { finding.decoded = [label] }
+                if let label = coding.label { finding.decoded = [label] }
                 found.append(finding)
+            }
+        }
+        text.removeAll()
+        text.append(presentation: name)
+        scan(text.readable, from: 0, .plain)
+        // Addresses that are looked up backwards, and in block lists, are digits in labels: together they would be any number.
+        if !cut.isTrusted, !NameJudge.isReverse(name) {
+            worker.hub.decode(exchange.client.address, cut, of: name, now: worker.loop.now) {
+                scan($0.bytes, from: $0.fresh, $0.coding)
             }
         }
         exchange.noteRead(read)
         for finding in found { exchange.note(finding, below: cut.below) }
+    }
+
+    /// Within `arpa` (RFC 3172).
+    private static func isReverse(_ name: UnsafeRawBufferPointer) -> Bool {
+        let arpa: StaticString = "\u{4}arpa"
+        return name.count > 6
+            && name.suffix(6).dropLast().elementsEqual(
+                UnsafeRawBufferPointer(start: arpa.utf8Start, count: arpa.utf8CodeUnitCount)
+            ) { $0 == $1 || $0 | 0x20 == $1 }
     }
 
     // MARK: Answers

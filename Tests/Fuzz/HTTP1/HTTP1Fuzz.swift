@@ -241,14 +241,15 @@ func fuzzChunks(_ input: UnsafeRawBufferPointer, _ cut: Cut, _ limits: Limits) {
 
 /// The answer to any head, whole or refused, is one response.
 func fuzzProblem(_ input: UnsafeRawBufferPointer, _ limits: Limits) {
-    let (_, head) = parsed(input, [input.count], limits)
+    let asked = parsed(input, [input.count], limits)
     let detail = String(decoding: input, as: UTF8.self)
     var buffer = Buffer()
     Writer.problem(
-        status: 403, detail: detail, reason: "finding", event: "01JD", answering: head, from: input, close: true,
+        status: 403, detail: detail, reason: "finding", event: "01JD", answering: asked.head, from: input, close: true,
         into: &buffer)
-    let (step, answer) = parsedResponse(buffer.readable, [buffer.count], head.method, Limits())
-    guard case .head(let length) = step else { return check(false, "a problem is a response") }
+    let answer = parsedResponse(buffer.readable, [buffer.count], asked.head.method, Limits())
+    guard case .head(let length) = answer.step else { return check(false, "a problem is a response") }
     let body = UInt64(buffer.count - length)
-    check(head.method == .head ? body == 0 : answer.framing == .length(body), "a problem has the length it says")
+    let framed = answer.head.framing == .length(body)
+    check(asked.head.method == .head ? body == 0 : framed, "a problem has the length it says")
 }
