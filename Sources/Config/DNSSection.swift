@@ -28,7 +28,7 @@ extension DNSSettings {
             settings,
             .init(
                 zones: zones.map(\.place), hosts: hosts.map(\.place),
-                publicSuffixes: fields.place(of: "public_suffixes"))
+                publicSuffixes: fields.place(of: "public_suffixes"), trustedZones: fields.place(of: "trusted_zones"))
         )
     }
 

@@ -70,8 +70,9 @@ struct Main {
         settings.log = fields.section("log", "Diagnostics, on stderr.", LogSettings.read)
         settings.workers = fields.optional("workers", .integer(0...1024), default: 0, "Event loops; 0: one per core.")
         (settings.dns, settings.places.dns) = fields.section("dns", "Names.", DNSSettings.read)
-        (settings.limits, settings.places.dns.memory) = fields.section("limits", "Every bound of the gateway.") {
-            (Limits.read($0), $0.place(of: "dns_memory"))
+        (settings.limits, settings.places.dns.tables) = fields.section("limits", "Every bound of the gateway.") {
+            let pairs = $0.place(of: "dns_tunnel_pairs")
+            return (Limits.read($0), .init(memory: $0.place(of: "dns_memory"), tunnelPairs: pairs))
         }
         settings.defaults = defaults
         let mark = fields.optional(

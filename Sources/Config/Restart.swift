@@ -13,11 +13,17 @@ extension Settings {
         )
         compare("state.directory", old.state.directory, state.directory, state.place)
         compare("records.directory", old.records.directory, records.directory, records.place)
-        // Both are read into tables that all loops share and that outlive a snapshot.
+        // These are read into tables that all loops share and that outlive a snapshot.
         compare(
             "dns.public_suffixes", old.dns.publicSuffixes ?? "none", dns.publicSuffixes ?? "none",
             places.dns.publicSuffixes)
-        compare("limits.dns_memory", old.limits.dnsMemory, limits.dnsMemory, places.dns.memory)
+        let zones = { (settings: Settings) in
+            settings.dns.trustedZones.map { $0.map(\.description).joined(separator: ", ") } ?? "the built-in"
+        }
+        compare("dns.trusted_zones", zones(old), zones(self), places.dns.trustedZones)
+        compare("limits.dns_memory", old.limits.dnsMemory, limits.dnsMemory, places.dns.tables.memory)
+        compare(
+            "limits.dns_tunnel_pairs", old.limits.dnsTunnelPairs, limits.dnsTunnelPairs, places.dns.tables.tunnelPairs)
         errors += listenersChanged(from: old)
         return ConfigErrors(errors).errors
     }

@@ -53,8 +53,14 @@ public struct SettingsPlaces: Sendable {
         public var zones: [Place] = []
         public var hosts: [Place] = []
         public var publicSuffixes = Place(file: "", line: 1, column: 1)
-        /// Of `limits.dns_memory`.
-        public var memory = Place(file: "", line: 1, column: 1)
+        public var trustedZones = Place(file: "", line: 1, column: 1)
+        public var tables = Tables()
+
+        /// Of `limits.dns_memory` and `limits.dns_tunnel_pairs`.
+        public struct Tables: Sendable {
+            public var memory = Place(file: "", line: 1, column: 1)
+            public var tunnelPairs = Place(file: "", line: 1, column: 1)
+        }
     }
 
     public struct IdentityPlaces: Sendable {

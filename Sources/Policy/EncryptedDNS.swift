@@ -5,12 +5,13 @@ enum EncryptedDNS {
         # Public resolvers that speak DNS over HTTPS, TLS or QUIC (RFC 8484, 7858, 9250): the built-in list
         # `encrypted-dns`. A rule names it as its destination:
         #
-        #     - {to: "list:encrypted-dns", applications: [TLS, HTTP, HTTP2], action: deny}
+        #     - {to: "list:encrypted-dns", action: deny}
         #
         # Written so, no question for these names is answered, whoever is asked, and no connection is made to them or
-        # to these addresses; plain DNS to one of the addresses is left to other rules. An entry is a name, *.suffix for
-        # every name below one, an address or a range; a line may have many. The list is compiled into the binary, which
-        # does not read this file: `lists` in the configuration puts another in its place.
+        # to these addresses. Plain DNS that was meant for one of the addresses is answered by the gateway, as any is. An
+        # entry is a name, *.suffix for every name below one, an address or a range; a line may have many. The list is
+        # compiled into the binary, which does not read this file: `lists` in the configuration puts another in its
+        # place.
 
         # Google
         dns.google *.dns.google dns.google.com 8888.google 8.8.8.8 8.8.4.4 2001:4860:4860::8888

@@ -44,10 +44,17 @@ import Testing
                 "7:5: listeners: the new listener three needs a restart",
             ]),
         Change(
-            from: "services:", to: "dns: {public_suffixes: x.dat}\nlimits: {dns_memory: 2048}\nservices:",
+            from: "services:",
+            to: """
+                dns: {public_suffixes: x.dat, trusted_zones: [a.example, b.example]}
+                limits: {dns_memory: 2048, dns_tunnel_pairs: 64}
+                services:
+                """,
             errors: [
                 "8:24: dns.public_suffixes: a change from none to x.dat needs a restart",
+                "8:46: dns.trusted_zones: a change from the built-in to a.example, b.example needs a restart",
                 "9:22: limits.dns_memory: a change from 262144 to 2048 needs a restart",
+                "9:46: limits.dns_tunnel_pairs: a change from 65536 to 64 needs a restart",
             ]),
         Change(from: "discover", to: "protect", errors: []),
         Change(from: "services:", to: "limits: {idle_timeout: 1s}\nmark: 7\nservices:", errors: []),
