@@ -6,7 +6,7 @@ import Bytes
 /// masked is copied.
 struct LineEncoder: ~Copyable {
     private var time = TimeText()
-    private var scratch = Buffer()
+    var scratch = Buffer()
 
     /// Keys, numbers, addresses and labels of any one line, of which the longest takes less than half.
     static let fixedBytes = 2048
@@ -23,9 +23,10 @@ struct LineEncoder: ~Copyable {
         }
         putStart(session.id, session.startMicroseconds, session.durationMicroseconds, into: &out)
         let parties = out.count
-        putParties(session, into: &out)
+        let client = putParties(session, into: &out)
         let request = out.count
         putRequest(session, into: &out)
+        let outcome = out.count
         putOutcome(
             session.status, out: session.bytesOut, in: session.bytesIn, inspected: session.bytesInspected, into: &out)
         let ending = out.count
@@ -49,9 +50,13 @@ struct LineEncoder: ~Copyable {
         }
         out.put(",\"bytes_before_verdict\":")
         out.put(decimal: session.bytesBeforeVerdict)
+        let end = line.count + out.count
         putEnd(session, into: &out)
         line.wrote(out.count)
-        return LineFrame.Places(parties: start + parties..<start + request, ending: start + ending..<line.count)
+        return LineFrame.Places(
+            parties: start + parties..<start + request, client: start + client,
+            request: start + request..<start + outcome,
+            ending: start + ending..<line.count, listener: end)
     }
 
     /// Appends the line of an exchange whose parties and verdict are those of the frame.
@@ -68,7 +73,7 @@ struct LineEncoder: ~Copyable {
         line.wrote(out.count)
     }
 
-    private static let sessionStart: StaticString = "{\"kind\":\"session\",\"id\":\""
+    static let sessionStart: StaticString = "{\"kind\":\"session\",\"id\":\""
 
     /// Appends one line for the threat, one for the violation and one for each finding; answers how many.
     mutating func appendEvents(of session: borrowing SessionRecord, to line: inout Buffer) -> Int {
@@ -148,17 +153,18 @@ struct LineEncoder: ~Copyable {
         strings += min(session.host?.count ?? 0, SessionRecord.hostBytesMax)
         strings += min(session.path?.count ?? 0, SessionRecord.pathBytesMax)
         strings += session.fqdn?.bytes.count ?? 0
-        return fixedBytes + LineCursor.bound(quoted: strings) + (session.names?.bound ?? 0) + 64 * session.evidence.count
+        return fixedBytes + LineCursor.bound(quoted: strings) + (session.names?.bound ?? 0) + 64
+            * session.evidence.count
     }
 
     /// From the id to the path: what sessions and events have in common.
     private mutating func putWho(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         putStart(session.id, session.startMicroseconds, session.durationMicroseconds, into: &out)
-        putParties(session, into: &out)
+        _ = putParties(session, into: &out)
         putRequest(session, into: &out)
     }
 
-    private mutating func putStart(
+    mutating func putStart(
         _ id: RecordID, _ startMicroseconds: Int64, _ durationMicroseconds: Int64, into out: inout LineCursor
     ) {
         out.put(id)
@@ -168,7 +174,8 @@ struct LineEncoder: ~Copyable {
         out.put(decimal: UInt64(clamping: durationMicroseconds))
     }
 
-    private mutating func putParties(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+    /// Answers where the client ends.
+    private mutating func putParties(_ session: borrowing SessionRecord, into out: inout LineCursor) -> Int {
         out.put(",\"service\":")
         out.put(quoted: session.service)
         if let pod = session.pod {
@@ -179,6 +186,7 @@ struct LineEncoder: ~Copyable {
         out.put(quoted: session.mode.label)
         out.put(",\"client\":")
         put(session.client, into: &out)
+        let client = out.count
         if let destination = session.destination {
             out.put(",\"destination\":")
             put(destination, into: &out)
@@ -190,6 +198,7 @@ struct LineEncoder: ~Copyable {
         putName(session, into: &out)
         out.put(",\"application\":")
         out.put(quoted: session.application.label)
+        return client
     }
 
     private mutating func putName(_ session: borrowing SessionRecord, into out: inout LineCursor) {
@@ -229,7 +238,7 @@ struct LineEncoder: ~Copyable {
         }
     }
 
-    private func putOutcome(
+    func putOutcome(
         _ status: Int?, out bytesOut: UInt64, in bytesIn: UInt64, inspected: UInt64, into out: inout LineCursor
     ) {
         if let status {
@@ -275,73 +284,13 @@ struct LineEncoder: ~Copyable {
         }
     }
 
-    private mutating func put(_ names: NameFacts, into out: inout LineCursor) {
-        if names.count > 1 {
-            out.put(",\"count\":")
-            out.put(decimal: UInt64(clamping: names.count))
-        }
-        out.put(",\"dns\":{")
-        var first = true
-        func key(_ key: StaticString, _ out: inout LineCursor) {
-            if !first { out.put(",") }
-            first = false
-            out.put(quoted: key)
-            out.put(":")
-        }
-        if let name = names.name {
-            key("name", &out)
-            put(name, masked: names.masked, into: &out)
-        }
-        if let type = names.type {
-            key("type", &out)
-            LineEncoder.put(type, else: "TYPE", into: &out)
-        }
-        if let code = names.responseCode {
-            key("rcode", &out)
-            LineEncoder.put(code, else: "RCODE", into: &out)
-        }
-        if names.responseCode != nil {
-            key("answers", &out)
-            out.put("[")
-            for (index, address) in names.answers.prefix(NameFacts.answersMax).enumerated() {
-                out.put(index == 0 ? "\"" : ",\"")
-                scratch.removeAll()
-                scratch.append(address)
-                out.put(scratch.readable)
-                out.put("\"")
-            }
-            out.put("]")
-        }
-        if let resolver = names.resolver {
-            key("resolver", &out)
-            put(resolver, into: &out)
-        }
-        if let cached = names.cached {
-            key("cached", &out)
-            switch cached {
-            case .no: out.put("false")
-            case .yes: out.put("true")
-            case .stale: out.put("\"stale\"")
-            }
-        }
-        out.put("}")
-    }
-
-    private static func put(_ code: NameFacts.Code, else prefix: StaticString, into out: inout LineCursor) {
-        if let label = code.label { return out.put(quoted: label) }
-        out.put("\"")
-        out.put(prefix)
-        out.put(decimal: UInt64(code.number))
-        out.put("\"")
-    }
-
     private func putEnd(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         out.put(",\"listener\":")
         out.put(quoted: session.listener)
         out.put("}\n")
     }
 
-    private mutating func put(_ endpoint: Endpoint, into out: inout LineCursor) {
+    mutating func put(_ endpoint: Endpoint, into out: inout LineCursor) {
         out.put("\"")
         if endpoint.address.isV4 {
             out.put(v4: endpoint.address.v4Bits, port: endpoint.port)
@@ -353,7 +302,7 @@ struct LineEncoder: ~Copyable {
         out.put("\"")
     }
 
-    private mutating func put(_ bytes: UnsafeRawBufferPointer, masked: [Range<Int>], into out: inout LineCursor) {
+    mutating func put(_ bytes: UnsafeRawBufferPointer, masked: [Range<Int>], into out: inout LineCursor) {
         if masked.isEmpty {
             out.put(quoted: bytes)
             return

@@ -109,7 +109,8 @@ final class NameStream: NameDoor {
         }
         outstanding += 1
         names.arrive()
-        names.take(UnsafeRawBufferPointer(rebasing: input.readable[2..<2 + length]), from: client, to: asked, through: self)
+        names.take(
+            UnsafeRawBufferPointer(rebasing: input.readable[2..<2 + length]), from: client, to: asked, through: self)
         // What it led to may have closed the connection.
         guard token != .none else { return false }
         input.consume(2 + length)
