@@ -19,6 +19,8 @@ public struct AnswerStore: ~Copyable {
         public let isStale: Bool
         /// In use and soon past its time: whoever asks for it now keeps the next client from waiting. Said once.
         public let wantsPrefetch: Bool
+        /// Asked for more than now and then since it came.
+        public let isHot: Bool
     }
 
     fileprivate struct Entry {
@@ -274,7 +276,7 @@ extension AnswerStore.Entry {
         if wantsPrefetch { saidPrefetch = true }
         return AnswerStore.Hit(
             answer: answer, age: UInt32(clamping: (now - came).count / 1000), isStale: isStale,
-            wantsPrefetch: wantsPrefetch)
+            wantsPrefetch: wantsPrefetch, isHot: uses == AnswerStore.usesOfHot)
     }
 
     /// Whether the entry is for the key: the name in the answer's question is in lower case.

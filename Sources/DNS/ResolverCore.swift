@@ -76,11 +76,11 @@ public struct ResolverCore: ~Copyable {
     public var cachedAnswers: Int { store.count }
     public var cachedBytes: Int { store.bytes }
 
-    /// Takes new settings. Kept answers stay, unless servers have changed: others may answer otherwise. Whoever waits gets
-    /// the answer of the new ones.
+    /// Takes new settings. Kept answers stay, unless servers or hosts have changed: others may answer otherwise. Whoever
+    /// waits gets the answer of the new ones.
     public mutating func adopt(_ fresh: ResolverSettings, now: Ticks) {
         let keepsAnswers =
-            fresh.rules == settings.rules && fresh.cacheBytes == settings.cacheBytes
+            fresh.rules == settings.rules && fresh.hosts == settings.hosts && fresh.cacheBytes == settings.cacheBytes
             && fresh.serveStale == settings.serveStale
         if !keepsAnswers {
             store = AnswerStore(bytesMax: fresh.cacheBytes, staleFor: fresh.serveStale, random: random)
@@ -95,7 +95,7 @@ public struct ResolverCore: ~Copyable {
 // MARK: - Questions of clients
 
 extension ResolverCore {
-    /// What is kept for a question. Allocates nothing.
+    /// What is kept for a question, which is then for no name of the hosts. Allocates nothing.
     public mutating func find(_ key: QuestionKey, now: Ticks) -> AnswerStore.Hit? { store.find(key, now: now) }
 
     /// The answer that the hosts have for a question: addresses, or that there is no such record. Allocates only if the
@@ -279,12 +279,17 @@ extension ResolverCore {
         lookupDeadline = lookups.values.reduce(.never) { min($0, $1.ends) }
     }
 
+    /// Hosts go before what is kept, and may have come while servers were asked: who finds an answer need not ask them.
+    private mutating func keep(_ answer: StoredAnswer, for key: QuestionKey, now: Ticks) {
+        if settings.hosts.answer(key) == nil { store.insert(answer, for: key, now: now) }
+    }
+
     /// Keeps what was answered, and hands it to who waits.
     private mutating func collect(now: Ticks) {
         while let over = forwarder.takeFinished() {
             // What a client's own choice of server answered is for it alone.
             if case .answer(let answer, _) = over.outcome, over.inquiry.server == nil {
-                over.inquiry.withKey { store.insert(answer, for: $0, now: now) }
+                over.inquiry.withKey { keep(answer, for: $0, now: now) }
             }
             var hasClients = false
             for asker in over.askers {

@@ -23,9 +23,10 @@ struct LineEncoder: ~Copyable {
         }
         putStart(session.id, session.startMicroseconds, session.durationMicroseconds, into: &out)
         let parties = out.count
-        putParties(session, into: &out)
+        let client = putParties(session, into: &out)
         let request = out.count
         putRequest(session, into: &out)
+        let outcome = out.count
         putOutcome(
             session.status, out: session.bytesOut, in: session.bytesIn, inspected: session.bytesInspected, into: &out)
         let ending = out.count
@@ -49,9 +50,13 @@ struct LineEncoder: ~Copyable {
         }
         out.put(",\"bytes_before_verdict\":")
         out.put(decimal: session.bytesBeforeVerdict)
+        let end = line.count + out.count
         putEnd(session, into: &out)
         line.wrote(out.count)
-        return LineFrame.Places(parties: start + parties..<start + request, ending: start + ending..<line.count)
+        return LineFrame.Places(
+            parties: start + parties..<start + request, client: start + client,
+            request: start + request..<start + outcome,
+            ending: start + ending..<line.count, listener: end)
     }
 
     /// Appends the line of an exchange whose parties and verdict are those of the frame.
@@ -68,7 +73,7 @@ struct LineEncoder: ~Copyable {
         line.wrote(out.count)
     }
 
-    private static let sessionStart: StaticString = "{\"kind\":\"session\",\"id\":\""
+    static let sessionStart: StaticString = "{\"kind\":\"session\",\"id\":\""
 
     /// Appends one line for the threat, one for the violation and one for each finding; answers how many.
     mutating func appendEvents(of session: borrowing SessionRecord, to line: inout Buffer) -> Int {
@@ -155,11 +160,11 @@ struct LineEncoder: ~Copyable {
     /// From the id to the path: what sessions and events have in common.
     private mutating func putWho(_ session: borrowing SessionRecord, into out: inout LineCursor) {
         putStart(session.id, session.startMicroseconds, session.durationMicroseconds, into: &out)
-        putParties(session, into: &out)
+        _ = putParties(session, into: &out)
         putRequest(session, into: &out)
     }
 
-    private mutating func putStart(
+    mutating func putStart(
         _ id: RecordID, _ startMicroseconds: Int64, _ durationMicroseconds: Int64, into out: inout LineCursor
     ) {
         out.put(id)
@@ -169,7 +174,8 @@ struct LineEncoder: ~Copyable {
         out.put(decimal: UInt64(clamping: durationMicroseconds))
     }
 
-    private mutating func putParties(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+    /// Answers where the client ends.
+    private mutating func putParties(_ session: borrowing SessionRecord, into out: inout LineCursor) -> Int {
         out.put(",\"service\":")
         out.put(quoted: session.service)
         if let pod = session.pod {
@@ -180,6 +186,7 @@ struct LineEncoder: ~Copyable {
         out.put(quoted: session.mode.label)
         out.put(",\"client\":")
         put(session.client, into: &out)
+        let client = out.count
         if let destination = session.destination {
             out.put(",\"destination\":")
             put(destination, into: &out)
@@ -191,6 +198,7 @@ struct LineEncoder: ~Copyable {
         putName(session, into: &out)
         out.put(",\"application\":")
         out.put(quoted: session.application.label)
+        return client
     }
 
     private mutating func putName(_ session: borrowing SessionRecord, into out: inout LineCursor) {
@@ -230,7 +238,7 @@ struct LineEncoder: ~Copyable {
         }
     }
 
-    private func putOutcome(
+    func putOutcome(
         _ status: Int?, out bytesOut: UInt64, in bytesIn: UInt64, inspected: UInt64, into out: inout LineCursor
     ) {
         if let status {

@@ -7,8 +7,14 @@ public struct LineFrame: ~Copyable {
     struct Places {
         /// From the service to the application.
         var parties: Range<Int>
+        /// Just after the client.
+        var client: Int
+        /// From the method to the `dns` object.
+        var request: Range<Int>
         /// From `uninspectable` to the line feed.
         var ending: Range<Int>
+        /// Where the listener begins, with which the line ends.
+        var listener: Int
     }
 
     /// Empty until a line was taken.

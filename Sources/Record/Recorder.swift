@@ -129,6 +129,28 @@ public final class Recorder {
         charge(state.pointee.pendingBytes - before)
     }
 
+    /// Encodes the session of a DNS transaction, and answers what the lines of others will have in common with its own; nil
+    /// where it went nowhere.
+    public func appendFraming(_ session: borrowing SessionRecord) -> NameFrames? {
+        giveBackSlot()
+        if dropsNow() { return nil }
+        let before = state.pointee.pendingBytes
+        let places = encode(session)
+        let frames = NameFrames(places, of: state.pointee.sessions.bytes.readable, port: session.client.port)
+        finish(session, before)
+        return frames
+    }
+
+    /// Encodes a transaction of whose client and of whose answer there are frames, for one service.
+    public func append(_ transaction: FramedTransaction, _ asker: AskerFrame, _ answer: AnswerFrame) {
+        giveBackSlot()
+        if dropsNow() { return }
+        let before = state.pointee.pendingBytes
+        state.pointee.encoder.append(transaction, asker, answer, to: &state.pointee.sessions.bytes)
+        state.pointee.sessions.lines += 1
+        charge(state.pointee.pendingBytes - before)
+    }
+
     @discardableResult
     private func encode(_ session: borrowing SessionRecord) -> LineFrame.Places {
         state.pointee.sessions.lines += 1

@@ -7,8 +7,8 @@ import Record
 
 import struct Policy.Question
 
-/// One question of a client, from its arrival to its record.
-struct NameExchange {
+/// One question of a client, from its arrival to its record. A class: it goes through a dozen hands.
+final class NameExchange {
     let query: Query
     let client: Endpoint
     /// The resolver that the client asked.
@@ -65,21 +65,21 @@ struct NameExchange {
     var keeper: IPAddress { snapshot.policy.keeper(identity, client.address) }
     var service: Service { snapshot.policy.services[identity.service] }
 
-    mutating func note(_ threat: Threat) {
+    func note(_ threat: Threat) {
         decision.note(threat)
         action = decision.action
     }
 
-    mutating func note(_ finding: Finding, below: Range<Int>) {
+    func note(_ finding: Finding, below: Range<Int>) {
         findings.append(finding)
         maskedBytes = below.upperBound
         decision.note(finding: finding.action)
         action = decision.action
     }
 
-    mutating func noteRead(_ bytes: Int) { inspected += UInt64(bytes) }
+    func noteRead(_ bytes: Int) { inspected += UInt64(bytes) }
 
-    mutating func note(_ tunnel: NameWatch.Tunnel) {
+    func note(_ tunnel: NameWatch.Tunnel) {
         // What goes one way asks for addresses; who wants an answer back asks for types that can carry one.
         note(tunnel.evidence.unusual == 0 && tunnel.evidence.answerBytes == 0 ? .dnsExfiltration : .dnsTunnel)
         // Seen in the question and again in the answer: news once is news.

@@ -51,25 +51,32 @@ final class NameJudge {
         }
     }
 
-    /// - Parameter name: as it stands on the wire.
-    func judge(_ exchange: inout NameExchange, _ name: UnsafeRawBufferPointer) {
-        if generation != exchange.snapshot.generation {
-            generation = exchange.snapshot.generation
+    /// Adds a question to the sums of its client; nil unless that makes a tunnel, or is part of one. Once for each question.
+    func note(
+        _ client: IPAddress, _ cut: NameCut, of name: UnsafeRawBufferPointer, type: RecordType
+    ) -> NameWatch.Tunnel? {
+        if generation != worker.snapshot.generation {
+            generation = worker.snapshot.generation
             bounds = NameWatch.Bounds(worker.limits)
         }
+        return worker.hub.watch.note(client, cut, of: name, type: type, now: worker.loop.now, bounds)
+    }
+
+    /// - Parameters:
+    ///   - name: as it stands on the wire.
+    ///   - tunnel: what `note` said to the question.
+    func judge(
+        _ exchange: NameExchange, _ name: UnsafeRawBufferPointer, _ cut: NameCut?, _ tunnel: NameWatch.Tunnel?
+    ) {
         if let threat = threat(of: exchange.query.type) { exchange.note(threat) }
-        let hub = worker.hub
-        guard let cut = hub.suffixes.cut(name) else { return }
-        let tunnel = hub.watch.note(
-            exchange.client.address, cut, of: name, type: exchange.query.type, now: worker.loop.now, bounds)
         if let tunnel { exchange.note(tunnel) }
         let profile = exchange.snapshot.profiles[exchange.identity.service]
-        if profile.reads.contains(.name) { read(&exchange, cut, name, profile) }
+        if let cut, profile.reads.contains(.name) { read(exchange, cut, name, profile) }
     }
 
     /// Has the service's sensors read the labels, together with those that the client asked for before.
     private func read(
-        _ exchange: inout NameExchange, _ cut: NameCut, _ name: UnsafeRawBufferPointer, _ profile: Profile
+        _ exchange: NameExchange, _ cut: NameCut, _ name: UnsafeRawBufferPointer, _ profile: Profile
     ) {
         var found: [Finding] = []
         var read = 0
@@ -111,9 +118,9 @@ final class NameJudge {
     // MARK: Answers
 
     /// Judges what an answer says: every address of it counts, and every hint.
-    func judge(_ exchange: inout NameExchange, _ answer: StoredAnswer, _ bytes: UnsafeRawBufferPointer) {
-        for address in answer.addresses { judge(&exchange, address) }
-        for hint in answer.hints { judge(&exchange, hint) }
+    func judge(_ exchange: NameExchange, _ answer: StoredAnswer, _ bytes: UnsafeRawBufferPointer) {
+        for address in answer.addresses { judge(exchange, address) }
+        for hint in answer.hints { judge(exchange, hint) }
         guard exchange.query.type != .a, exchange.query.type != .aaaa else { return }
         let hub = worker.hub
         let name = exchange.query.name(in: bytes)
@@ -126,7 +133,7 @@ final class NameJudge {
         }
     }
 
-    private func judge(_ exchange: inout NameExchange, _ address: IPAddress) {
+    private func judge(_ exchange: NameExchange, _ address: IPAddress) {
         switch verdict(exchange, address) {
         case .outward: break
         case .inward: exchange.note(.inwardAddress)

@@ -22,10 +22,12 @@ extension NameServer {
     ///   - facts: what it was answered; name, type and code are added here.
     ///   - code: nil where nothing was answered.
     ///   - question: the query.
+    ///   - framing: whether the frames of its line are wanted.
+    @discardableResult
     func record(
         _ exchange: NameExchange, _ facts: NameFacts, _ code: ResponseCode?, bytesIn: Int,
-        question: UnsafeRawBufferPointer
-    ) {
+        question: UnsafeRawBufferPointer, framing: Bool = false
+    ) -> NameFrames? {
         count(exchange, code, bytesIn)
         let duration = worker.microseconds() - exchange.startTicks
         let within = exchange.snapshot.settings.dns.aggregate
@@ -39,26 +41,30 @@ extension NameServer {
                 key, exchange, Kept(name: name, facts: facts, code: code, bytesIn: bytesIn, duration: duration),
                 within: within, now: worker.loop.now)
             switch taken {
-            case .joined: return worker.recorder.release()
-            case .begun: return worker.loop.setDeadline(self, digest.nextDue)
+            case .joined:
+                worker.recorder.release()
+                return nil
+            case .begun:
+                worker.loop.setDeadline(self, digest.nextDue)
+                return nil
             case .refused: break
             }
         }
-        write(exchange, name, facts, code, bytesIn: bytesIn, duration: duration)
+        return write(exchange, name, facts, code, bytesIn: bytesIn, duration: duration, framing: framing)
     }
 
     func write(_ exchange: NameExchange, _ kept: Kept, count: Int) {
         var facts = kept.facts
         facts.count = count
         kept.name.withUnsafeBytes {
-            write(exchange, $0, facts, kept.code, bytesIn: kept.bytesIn, duration: kept.duration)
+            _ = write(exchange, $0, facts, kept.code, bytesIn: kept.bytesIn, duration: kept.duration, framing: false)
         }
     }
 
     private func write(
         _ exchange: NameExchange, _ name: UnsafeRawBufferPointer, _ facts: NameFacts, _ code: ResponseCode?,
-        bytesIn: Int, duration: Int64
-    ) {
+        bytesIn: Int, duration: Int64, framing: Bool
+    ) -> NameFrames? {
         var facts = facts
         nameText.removeAll()
         nameText.append(presentation: name)
@@ -84,7 +90,26 @@ extension NameServer {
         record.names = facts
         record.evidence = exchange.evidence
         record.isToldAlready = exchange.isToldAlready
+        if framing { return worker.recorder.appendFraming(record) }
         worker.recorder.append(record)
+        return nil
+    }
+
+    /// Records what stands.
+    func record(
+        _ standing: NameStandings.Found, from client: Endpoint, bytesOut: Int, bytesIn: Int, _ code: ResponseCode
+    ) {
+        let service = standing.asker.serviceNumber
+        worker.counters.addSession(service: service, application: .dns, action: .allow)
+        worker.counters.addBytes(service: service, out: UInt64(bytesOut), in: UInt64(bytesIn))
+        worker.counters.addQuery(action: .allow, responseCode: code.rawValue)
+        let arrival = arrival()
+        worker.recorder.append(
+            FramedTransaction(
+                id: arrival.id, startMicroseconds: arrival.wallMicroseconds,
+                durationMicroseconds: worker.microseconds() - arrival.ticks, port: client.port,
+                bytesOut: UInt64(bytesOut), bytesIn: UInt64(bytesIn)),
+            standing.asker.frame, standing.answer.frame)
     }
 
     private func count(_ exchange: NameExchange, _ code: ResponseCode?, _ bytesIn: Int) {

@@ -15,6 +15,8 @@ import Upstream
 ///            ▼       ▼       └─▶ block: an answer of the operator's choice
 ///         flooded  malformed
 /// ```
+///
+/// What is asked again and again is not judged anew each time: see `NameStandings`.
 final class NameServer: Handler {
     /// What a question has of its moment; questions of one batch share it, but for the id.
     struct Arrival {
@@ -40,6 +42,7 @@ final class NameServer: Handler {
     /// The text of a name while its record is written.
     var nameText = Buffer(capacity: 1024)
     let watch: NameJudge
+    private var standings = NameStandings()
     private var pending: [UInt64: Pending] = [:]
     private var lastNumber: UInt64 = 0
     private var wallMicroseconds: Int64 = 0
@@ -106,17 +109,25 @@ final class NameServer: Handler {
         _ query: Query, _ bytes: UnsafeRawBufferPointer, from client: Endpoint, to asked: Endpoint,
         through door: NameDoor
     ) {
-        let snapshot = worker.snapshot
         let key = key(of: query, bytes, asked)
+        let name = query.name(in: bytes)
         let hit = worker.resolver.find(key)
+        let snapshot = worker.snapshot
+        let standing = hit.flatMap { standings.find($0, for: client.address, to: asked, at: door.context, snapshot) }
+        let cut = standing?.answer.cut ?? worker.hub.suffixes.cut(name)
+        let tunnel = cut.flatMap { watch.note(client.address, $0, of: name, type: query.type) }
+        if let hit, let standing, tunnel == nil {
+            if hit.wantsPrefetch { worker.resolver.refresh(key) }
+            return give(standing, hit.age, query, bytes, to: client, from: asked, through: door)
+        }
         let identity = snapshot.policy.identify(client.address)
-        var exchange = NameExchange(
-            query, name: hit?.answer.name ?? DomainName(wire: query.name(in: bytes)), from: client, to: asked,
-            at: door.context, identity: identity, serviceNumber: worker.serviceNumbers[identity.service], arrival(),
-            bytes: bytes.count, snapshot: snapshot)
-        watch.judge(&exchange, query.name(in: bytes))
+        let exchange = NameExchange(
+            query, name: hit?.answer.name ?? DomainName(wire: name), from: client, to: asked, at: door.context,
+            identity: identity, serviceNumber: worker.serviceNumbers[identity.service], arrival(), bytes: bytes.count,
+            snapshot: snapshot)
+        watch.judge(exchange, name, cut, tunnel)
         if exchange.action == .deny { return block(exchange, bytes, through: door) }
-        if let known = worker.resolver.hosts(key) {
+        if hit == nil, let known = worker.resolver.hosts(key) {
             return give(exchange, bytes, Given(known), through: door)
         }
         if let hit, !hit.isStale {
@@ -180,7 +191,7 @@ final class NameServer: Handler {
 
     /// There is nobody any more to give the answer to.
     private func giveUp(_ waiting: Pending) {
-        waiting.bytes.withUnsafeBytes { record(waiting.exchange, NameFacts(), nil, bytesIn: 0, question: $0) }
+        waiting.bytes.withUnsafeBytes { _ = record(waiting.exchange, NameFacts(), nil, bytesIn: 0, question: $0) }
     }
 
     // MARK: Answers
@@ -191,11 +202,14 @@ final class NameServer: Handler {
         var age: UInt32 = 0
         var cached: NameFacts.Cached?
         var resolver: Endpoint?
+        /// Found in the store, where it is asked for often.
+        var hot: StoredAnswer?
 
         init(_ own: StoredAnswer) { answer = own }
 
         init(_ hit: AnswerStore.Hit) {
             (answer, age, cached) = (hit.answer, hit.age, hit.isStale ? .stale : .yes)
+            if hit.isHot, !hit.isStale { hot = hit.answer }
         }
 
         init(_ answer: StoredAnswer, from server: Endpoint) {
@@ -207,33 +221,62 @@ final class NameServer: Handler {
     private func give(
         _ exchange: NameExchange, _ bytes: UnsafeRawBufferPointer, _ given: Given, through door: NameDoor
     ) {
-        var (exchange, given) = (exchange, given)
-        watch.judge(&exchange, given.answer, bytes)
+        var given = given
+        watch.judge(exchange, given.answer, bytes)
         if let fit = watch.fit(given.answer, for: exchange) { given.answer = fit }
         if exchange.action == .deny,
             exchange.isTunnel || given.answer.addresses.isEmpty && !given.answer.hasServiceBinding
         {
             return block(exchange, bytes, resolver: given.resolver, through: door)
         }
-        remember(exchange, given)
-        let query = exchange.query
-        ResponseWriter.write(
-            given.answer, age: given.age, isStale: given.cached == .stale, to: query, in: bytes,
-            sizeMax: door.isStream ? Int(UInt16.max) : query.datagramMax(Int(NameServer.payloadSize)),
-            payloadSize: NameServer.payloadSize, into: &outbox)
+        if let name = exchange.name, !isOriginal(exchange) {
+            let left = given.answer.timeToLive > given.age ? given.answer.timeToLive - given.age : 0
+            remember(
+                exchange.keeper, name, given.answer, given.cached == .stale ? ResponseWriter.staleTimeToLive : left)
+        }
+        write(given.answer, given.age, isStale: given.cached == .stale, to: exchange.query, bytes, through: door)
         let facts = NameFacts(answers: given.answer.addresses, resolver: given.resolver, cached: given.cached)
-        finish(exchange, bytes, facts, given.answer.responseCode, through: door)
+        let stands = given.hot.map { standings.wants(exchange, $0) } ?? false
+        let frames = finish(exchange, bytes, facts, given.answer.responseCode, through: door, framing: stands)
+        if let hot = given.hot, let frames, let cut = worker.hub.suffixes.cut(exchange.query.name(in: bytes)) {
+            standings.keep(exchange, hot, cut, given: given.answer, frames)
+        }
         learn(exchange, given.answer)
     }
 
+    /// Answers what stands.
+    private func give(
+        _ standing: NameStandings.Found, _ age: UInt32, _ query: Query, _ bytes: UnsafeRawBufferPointer,
+        to client: Endpoint, from asked: Endpoint, through door: NameDoor
+    ) {
+        let (asker, answer) = (standing.asker, standing.answer.given)
+        if let name = answer.name {
+            remember(asker.keeper, name, answer, answer.timeToLive > age ? answer.timeToLive - age : 0)
+        }
+        write(answer, age, isStale: false, to: query, bytes, through: door)
+        record(standing, from: client, bytesOut: bytes.count, bytesIn: outbox.count, answer.responseCode)
+        send(to: client, from: asked, through: door)
+    }
+
+    private func write(
+        _ answer: StoredAnswer, _ age: UInt32, isStale: Bool, to query: Query, _ bytes: UnsafeRawBufferPointer,
+        through door: NameDoor
+    ) {
+        ResponseWriter.write(
+            answer, age: age, isStale: isStale, to: query, in: bytes,
+            sizeMax: door.isStream ? Int(UInt16.max) : query.datagramMax(Int(NameServer.payloadSize)),
+            payloadSize: NameServer.payloadSize, into: &outbox)
+    }
+
     /// Who was told what, before it is told: the connection may come to another loop at once.
-    private func remember(_ exchange: NameExchange, _ given: Given) {
-        guard let name = exchange.name, !isOriginal(exchange) else { return }
-        let left = given.answer.timeToLive > given.age ? given.answer.timeToLive - given.age : 0
-        let until = now + .seconds(Int64(given.cached == .stale ? ResponseWriter.staleTimeToLive : left))
-        for address in given.answer.addresses + given.answer.hints {
-            worker.hub.memory.remember(
-                client: exchange.keeper, address: address, name: name, until: until, now: now)
+    private func remember(_ keeper: IPAddress, _ name: DomainName, _ answer: StoredAnswer, _ seconds: UInt32) {
+        let (memory, now) = (worker.hub.memory, now)
+        let until = now + .seconds(Int64(seconds))
+        for address in answer.addresses {
+            memory.remember(client: keeper, address: address, name: name, until: until, now: now)
+        }
+        for address in answer.hints {
+            memory.remember(client: keeper, address: address, name: name, until: until, now: now)
         }
     }
 
@@ -279,12 +322,14 @@ final class NameServer: Handler {
     }
 
     /// The answer is written: it is recorded and leaves.
+    @discardableResult
     private func finish(
         _ exchange: NameExchange, _ bytes: UnsafeRawBufferPointer, _ facts: NameFacts, _ code: ResponseCode,
-        through door: NameDoor
-    ) {
-        record(exchange, facts, code, bytesIn: outbox.count, question: bytes)
+        through door: NameDoor, framing: Bool = false
+    ) -> NameFrames? {
+        let frames = record(exchange, facts, code, bytesIn: outbox.count, question: bytes, framing: framing)
         send(to: exchange.client, from: exchange.asked, through: door)
+        return frames
     }
 
     private func send(to client: Endpoint, from asked: Endpoint, through door: NameDoor) {
