@@ -38,7 +38,7 @@ final class Worker {
     /// Where there is a `dns` listener.
     private(set) var names: NameServer?
     private var listeners: [Listener] = []
-    private var nameDoors: [NameDatagrams] = []
+    private(set) var nameDoors: [NameDatagrams] = []
     private var spareExchanges: [Exchange] = []
     private var sparePipes: [PipeLoan] = []
     private var slotWaiters: [Token] = []

@@ -42,7 +42,7 @@ final class NameServer: Handler {
     /// The text of a name while its record is written.
     var nameText = Buffer(capacity: 1024)
     let watch: NameJudge
-    private var standings = NameStandings()
+    private(set) var standings = NameStandings()
     private var pending: [UInt64: Pending] = [:]
     private var lastNumber: UInt64 = 0
     private var wallMicroseconds: Int64 = 0
