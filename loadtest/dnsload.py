@@ -20,11 +20,11 @@ ORIGIN = f"""
 setLocal("{UNBOUND}:53")
 setACL("0.0.0.0/0")
 setSecurityPollSuffix("")
+addAction(makeRule("org."), SpoofAction({{"{PLAIN}"}}, {{ttl=0}}))
 for site = 0, {SITES - 1} do
   local address = "198.51." .. math.floor(site / 250) .. "." .. (site % 250 + 1)
   addAction(makeRule("site" .. site .. ".net."), SpoofAction({{address}}, {{ttl=3600}}))
 end
-addAction(makeRule("org."), SpoofAction({{"{PLAIN}"}}, {{ttl=0}}))
 addAction(AllRule(), SpoofAction({{"{PLAIN}"}}, {{ttl=60}}))
 """
 

@@ -66,7 +66,8 @@ final class ScriptedResolver {
     convenience init(_ records: [[UInt8]]) throws { try self.init { _, _ in .records(records) } }
     static func silent() throws -> ScriptedResolver { try ScriptedResolver { _, _ in .held } }
 
-    var heldCount: Int { held.count }
+    /// Names that wait; one is asked for again if it waits for long.
+    var heldCount: Int { Set(held.map { ScriptedResolver.name($0.bytes) }).count }
 
     func turn() {
         while let count = try? questions.receive(from: socket), count > 0 {
