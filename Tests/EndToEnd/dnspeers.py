@@ -394,8 +394,9 @@ class Scripted:
         self.tcp.bind((at, port))
         self.tcp.listen(64)
         self.open = True
-        threading.Thread(target=self._serve_udp, daemon=True).start()
-        threading.Thread(target=self._serve_tcp, daemon=True).start()
+        self.threads = [threading.Thread(target=each, daemon=True) for each in (self._serve_udp, self._serve_tcp)]
+        for thread in self.threads:
+            thread.start()
 
     def names(self):
         return [asked.name for asked in self.asked]
@@ -468,9 +469,11 @@ class Scripted:
         self.open = False
         with contextlib.suppress(OSError):
             self.udp.shutdown(socket.SHUT_RDWR)
-        self.udp.close()
         with contextlib.suppress(OSError):
             self.tcp.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:  # whoever still reads keeps the port taken
+            thread.join(5)
+        self.udp.close()
         self.tcp.close()
 
     def __enter__(self):
