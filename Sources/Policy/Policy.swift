@@ -74,7 +74,7 @@ public final class Policy: Sendable {
 
     // MARK: - What the rules say
 
-    /// What covers this session: the first written rule that matches, else a learned one.
+    /// What covers what is asked: the first written rule that matches, else a learned one.
     public func cover(_ question: Question) -> Cover {
         let first = rules.first(question)
         if first != .none {

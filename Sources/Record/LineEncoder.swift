@@ -144,7 +144,7 @@ struct LineEncoder: ~Copyable {
 
     // MARK: Parts
 
-    /// No line of this session without its findings is longer.
+    /// No line of a session without its findings is longer.
     private static func bound(_ session: borrowing SessionRecord) -> Int {
         var strings = session.service.utf8.count + session.listener.utf8.count
         strings += (session.pod?.utf8.count ?? 0) + (session.rule?.utf8.count ?? 0)
