@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from dnspeers import StandIn, Unbound
+from dnspeers import Scripted, StandIn, Unbound, plain
 from gateway import LISTENERS, WEIR, Weir
 from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, World
 from peers import Nginx, Resolver
@@ -134,3 +134,17 @@ def weir(world, resolver, tmp_path, request):
 def shared(world, _resolver, tmp_path_factory, request):
     """The same for a whole file of tests that can share one configuration."""
     yield from _make(world, tmp_path_factory.mktemp("shared"), request.config.getoption("--straight"))
+
+
+@pytest.fixture(scope="module")
+def _scripted(world):
+    with Scripted(world) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def scripted(_scripted, gateway):
+    """The resolver that a file's gateway asks; each test writes its script and asks for names of its own."""
+    _scripted.asked = []
+    yield _scripted
+    _scripted.script = plain

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dnspeers import Scripted, plain, soa
+from dnspeers import Scripted, soa
 from dnswire import Client, ask, record
 from gateway import dns, service
 from net import KUBE_DNS, OTHER, PLAIN, POD_DH157, PRIVATE, SCRIPTED, SCRIPTED_TWO, SECOND, until
@@ -18,19 +18,6 @@ HOSTS = [{"name": "db.internal", "addresses": ["10.0.0.5", "10.0.0.6"]}, {"name"
 @pytest.fixture(scope="module")
 def gateway(shared):
     return shared(service(), dns=dns(SCRIPTED, zones=ZONES, hosts=HOSTS))
-
-
-@pytest.fixture(scope="module")
-def _scripted(world):
-    with Scripted(world) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def scripted(_scripted, gateway):
-    _scripted.asked = []
-    yield _scripted
-    _scripted.script = plain
 
 
 def script(**options):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dnspeers import TEXT, Scripted, plain, soa
+from dnspeers import TEXT, plain, soa
 from dnswire import QR, RA, TC, Client, Message, all_at_once, ask, framed, header, name, query, read_message, record
 from dnswire import address as packed
 from gateway import dns, service
@@ -15,20 +15,6 @@ from net import ATTACKER, ORIGIN_V6, OTHER, PLAIN, RESOLVER, SCRIPTED, SCRIPTED_
 @pytest.fixture(scope="module")
 def gateway(shared):
     return shared(service(), dns=dns(SCRIPTED))
-
-
-@pytest.fixture(scope="module")
-def _scripted(world):
-    with Scripted(world) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def scripted(_scripted, gateway):
-    """The resolver; each test writes its script and asks for names of its own."""
-    _scripted.asked = []
-    yield _scripted
-    _scripted.script = plain
 
 
 # Forgery
