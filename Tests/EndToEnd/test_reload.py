@@ -147,6 +147,24 @@ def test_a_tunnel_is_judged_again(world, weir):
         assert origin.conversations
 
 
+def test_questions_to_the_admin_api_close_no_tunnel(world, weir):
+    """Each loop has a descriptor table of its own: the number of an admin connection is that of a tunnel in another."""
+    gateway = weir(ALLOW)
+
+    def echo(conversation):
+        while data := conversation.read():
+            conversation.send(data)
+    with Origin(world, 7000, handler=echo):
+        tunnels = [send(world, b"\x00\x01", port=7000) for _ in range(12)]
+        for tunnel in tunnels:
+            assert tunnel.recv(10) == b"\x00\x01"
+        for turn in range(500):
+            assert gateway.admin("/metrics" if turn % 2 else "/status")[0] == 200
+        for tunnel in tunnels:
+            tunnel.sendall(b"still")
+            assert tunnel.recv(10) == b"still"
+
+
 def test_a_held_request_survives_a_reload(world, weir):
     gateway = weir(ALLOW)
     with Origin(world, 8080, handler=lambda c: (c.read_request(), c.send(answer(b"done")))):

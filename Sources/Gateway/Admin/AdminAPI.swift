@@ -20,11 +20,9 @@ extension Gateway {
                 connection.answer(200, "text/plain", "ready\n")
             }
         case ("GET", "/metrics"):
-            gather { counters in
-                connection.answer(200, MetricsText.contentType, self.metrics(counters))
-            }
+            answer(connection, MetricsText.contentType) { self.metrics($0) }
         case ("GET", "/status"):
-            gather { counters in connection.answer(200, "application/json", self.status(counters)) }
+            answer(connection, "application/json") { self.status($0) }
         case ("POST", "/reload") where mayControl:
             reload()
             if pendingErrors.isEmpty {
@@ -41,9 +39,17 @@ extension Gateway {
         }
     }
 
-    /// Collects the counters of all loops; each copies its own in its own time.
-    private func gather(_ done: @escaping (Counters) -> Void) {
-        let gathering = Gathering(wanted: workers.count, done)
+    /// Answers from the counters of all loops; each copies its own in its own time.
+    ///
+    /// The letters know the connection by its token only: if a worker were the last to let go of it, its number would be
+    /// closed in the worker's own descriptor table, where it is another connection's.
+    private func answer(
+        _ connection: AdminConnection, _ type: StaticString, _ text: @escaping (Counters) -> String
+    ) {
+        let asker = connection.token
+        let gathering = Gathering(wanted: workers.count) { [control] in
+            (control.handler(asker) as? AdminConnection)?.answer(200, type, text($0))
+        }
         for worker in workers {
             worker.post { [poster = control.poster] worker in
                 var counters = worker.counters
