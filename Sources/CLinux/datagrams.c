@@ -1,6 +1,8 @@
 // As glibc lays out its structures for everybody who asks for all of them.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -12,10 +14,11 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-// Room for the original destination and the packet information of either family.
+// Room for the original destination, the packet information of either family, and the size of segments.
 union control {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(struct sockaddr_in6)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    char bytes[CMSG_SPACE(sizeof(struct sockaddr_in6)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+               CMSG_SPACE(sizeof(uint16_t))];
 };
 
 static struct weir_endpoint mapped(struct in_addr address, in_port_t port) {
@@ -71,7 +74,7 @@ static struct weir_endpoint local_of(struct msghdr *message) {
     return local;
 }
 
-int weir_receive_datagrams(int fd, struct weir_datagram *datagrams, unsigned count) {
+int weir_receive_datagrams(int fd, struct weir_datagram *datagrams, unsigned count, int addressed) {
     struct mmsghdr messages[WEIR_DATAGRAMS];
     struct iovec pieces[WEIR_DATAGRAMS];
     union address peers[WEIR_DATAGRAMS];
@@ -79,13 +82,17 @@ int weir_receive_datagrams(int fd, struct weir_datagram *datagrams, unsigned cou
     if (count > WEIR_DATAGRAMS) count = WEIR_DATAGRAMS;
     for (unsigned i = 0; i < count; i++) {
         pieces[i] = (struct iovec){datagrams[i].bytes, datagrams[i].count};
-        messages[i].msg_hdr = (struct msghdr){
-            .msg_name = &peers[i], .msg_namelen = sizeof peers[i], .msg_iov = &pieces[i], .msg_iovlen = 1,
-            .msg_control = &controls[i], .msg_controllen = sizeof controls[i]};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
+        if (!addressed) continue;
+        messages[i].msg_hdr.msg_name = &peers[i];
+        messages[i].msg_hdr.msg_namelen = sizeof peers[i];
+        messages[i].msg_hdr.msg_control = &controls[i];
+        messages[i].msg_hdr.msg_controllen = sizeof controls[i];
     }
     int got = recvmmsg(fd, messages, count, MSG_DONTWAIT, NULL);
     for (int i = 0; i < got; i++) {
         datagrams[i].count = messages[i].msg_len;
+        if (!addressed) continue;
         datagrams[i].peer = endpoint_of(&peers[i]);
         datagrams[i].local = local_of(&messages[i].msg_hdr);
     }
@@ -110,27 +117,119 @@ static socklen_t put_source(union control *control, const struct weir_endpoint *
     return CMSG_SPACE(sizeof info);
 }
 
-int weir_send_datagrams(int fd, const struct weir_datagram *datagrams, unsigned count) {
+// Says that a message is several datagrams, of so many bytes each.
+static socklen_t put_segments(union control *control, socklen_t at, uint16_t bytes) {
+    struct cmsghdr *header = (struct cmsghdr *)(control->bytes + at);
+    *header = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof bytes), .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(CMSG_DATA(header), &bytes, sizeof bytes);
+    return CMSG_SPACE(sizeof bytes);
+}
+
+// Datagrams that one message carries: linked by `next`, all as long as the first but for the last, which may be shorter.
+struct run {
+    uint8_t first, last, count;
+    uint16_t bytes;
+};
+
+// What one message may carry, well below the largest IP packet.
+enum { RUN_BYTES = 60000 };
+
+static int same(const struct weir_endpoint *a, const struct weir_endpoint *b) {
+    return a->low == b->low && a->port == b->port && a->high == b->high;
+}
+
+static int takes(const struct run *run, const struct weir_datagram *datagrams, const struct weir_datagram *datagram) {
+    const struct weir_datagram *first = &datagrams[run->first];
+    // An empty segment would be none.
+    return datagram->count > 0 && datagram->count <= first->count && datagrams[run->last].count == first->count &&
+           run->bytes + datagram->count <= RUN_BYTES && same(&first->peer, &datagram->peer) &&
+           same(&first->local, &datagram->local);
+}
+
+static unsigned make_runs(const struct weir_datagram *datagrams, unsigned count, struct run *runs, uint8_t *next) {
+    unsigned made = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned r = 0;
+        while (r < made && !takes(&runs[r], datagrams, &datagrams[i])) r++;
+        if (r == made) {
+            runs[made++] = (struct run){i, i, 1, datagrams[i].count};
+        } else {
+            next[runs[r].last] = i;
+            runs[r].last = i;
+            runs[r].count++;
+            runs[r].bytes += datagrams[i].count;
+        }
+    }
+    return made;
+}
+
+static socklen_t put_peer(union address *address, const struct weir_endpoint *peer, int v4) {
+    if (v4) {
+        address->v4 = (struct sockaddr_in){
+            .sin_family = AF_INET, .sin_port = htons(peer->port), .sin_addr.s_addr = htonl((uint32_t)peer->low)};
+        return sizeof address->v4;
+    }
+    address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(peer->port)};
+    to6(peer, &address->v6.sin6_addr);
+    return sizeof address->v6;
+}
+
+// Sends the segments of a message one by one: whatever refused the whole may take its parts, as a device that cannot add up
+// checksums does, or a path that is narrower than a segment.
+static unsigned send_apart(int fd, struct msghdr *message, socklen_t source) {
+    struct iovec *pieces = message->msg_iov;
+    size_t count = message->msg_iovlen;
+    unsigned sent = 0;
+    message->msg_controllen = source;
+    if (source == 0) message->msg_control = NULL;
+    message->msg_iovlen = 1;
+    for (size_t i = 0; i < count; i++) {
+        message->msg_iov = &pieces[i];
+        sent += sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    }
+    return sent;
+}
+
+unsigned weir_send_datagrams(int fd, const struct weir_datagram *datagrams, unsigned count, int *refusal) {
+    struct run runs[WEIR_DATAGRAMS];
+    uint8_t next[WEIR_DATAGRAMS];
     struct mmsghdr messages[WEIR_DATAGRAMS];
     struct iovec pieces[WEIR_DATAGRAMS];
     union address peers[WEIR_DATAGRAMS];
     union control controls[WEIR_DATAGRAMS];
+    socklen_t sources[WEIR_DATAGRAMS];
     if (count > WEIR_DATAGRAMS) count = WEIR_DATAGRAMS;
-    for (unsigned i = 0; i < count; i++) {
-        const struct weir_datagram *datagram = &datagrams[i];
-        int v4 = is_v4(&datagram->peer);
-        pieces[i] = (struct iovec){datagram->bytes, datagram->count};
-        messages[i].msg_hdr = (struct msghdr){
-            .msg_name = &peers[i], .msg_namelen = v4 ? sizeof peers[i].v4 : sizeof peers[i].v6, .msg_iov = &pieces[i],
-            .msg_iovlen = 1, .msg_control = &controls[i], .msg_controllen = put_source(&controls[i], &datagram->local, v4)};
-        if (v4) {
-            peers[i].v4 = (struct sockaddr_in){
-                .sin_family = AF_INET, .sin_port = htons(datagram->peer.port),
-                .sin_addr.s_addr = htonl((uint32_t)datagram->peer.low)};
-        } else {
-            peers[i].v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(datagram->peer.port)};
-            to6(&datagram->peer, &peers[i].v6.sin6_addr);
+    unsigned made = make_runs(datagrams, count, runs, next), piece = 0;
+    for (unsigned r = 0; r < made; r++) {
+        const struct weir_datagram *first = &datagrams[runs[r].first];
+        struct msghdr *message = &messages[r].msg_hdr;
+        *message = (struct msghdr){.msg_iov = &pieces[piece], .msg_iovlen = runs[r].count};
+        for (unsigned i = runs[r].first, left = runs[r].count; left > 0; i = next[i], left--)
+            pieces[piece++] = (struct iovec){datagrams[i].bytes, datagrams[i].count};
+        sources[r] = 0;
+        if (first->peer.port != 0) {
+            int v4 = is_v4(&first->peer);
+            message->msg_name = &peers[r];
+            message->msg_namelen = put_peer(&peers[r], &first->peer, v4);
+            sources[r] = put_source(&controls[r], &first->local, v4);
         }
+        message->msg_controllen = sources[r];
+        if (runs[r].count > 1) message->msg_controllen += put_segments(&controls[r], sources[r], first->count);
+        if (message->msg_controllen > 0) message->msg_control = &controls[r];
     }
-    return sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    unsigned taken = 0;
+    *refusal = 0;
+    for (unsigned at = 0; at < made;) {
+        int sent = sendmmsg(fd, messages + at, made - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        for (int i = 0; i < sent; i++) taken += runs[at++].count;
+        if (sent > 0) continue;
+        // The first of them was refused; the others may go.
+        unsigned apart = runs[at].count > 1 ? send_apart(fd, &messages[at].msg_hdr, sources[at]) : 0;
+        if (apart < runs[at].count) *refusal = errno;
+        taken += apart;
+        at++;
+    }
+    return taken;
 }

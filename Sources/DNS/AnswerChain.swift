@@ -14,8 +14,8 @@ struct AnswerChain {
     private let message: Message
     private let question: Question
     private let isDNSSECOK: Bool
-    private let records: ContiguousArray<ResourceRecord>
-    private var names: ContiguousArray<WireName>
+    /// Where the aliases lead, one after the other.
+    private var targets: ContiguousArray<WireName> = []
 
     /// Whether the last name of the chain has a record that was asked for.
     private(set) var hasAnswer = false
@@ -24,44 +24,47 @@ struct AnswerChain {
         self.message = message
         self.question = question
         self.isDNSSECOK = isDNSSECOK
-        records = ContiguousArray(message.answers)
-        names = [question.name]
+    }
+
+    private func hasName(_ isMeant: (WireName) -> Bool) -> Bool {
+        isMeant(question.name) || targets.contains(where: isMeant)
     }
 
     /// Writes the records of the chain, link by link.
     mutating func writeAnswers(into writer: inout AnswerWriter) throws(DNSFault) {
         while true {
-            let name = names[names.count - 1]
+            let name = targets.last ?? question.name
             var alias: ResourceRecord?
-            for record in records where matches(record) && message.same(record.name, name) {
+            for record in message.answers where matches(record) && message.same(record.name, name) {
                 hasAnswer = hasAnswer || isAsked(record.type)
                 if record.type == .cname, alias == nil { alias = record }
             }
             if hasAnswer {
-                for record in records where matches(record) && isAsked(record) && message.same(record.name, name) {
-                    try writer.append(record, of: message, to: .answer)
+                for record in message.answers where matches(record) && isAsked(record) {
+                    if message.same(record.name, name) { try writer.append(record, of: message, to: .answer) }
                 }
                 return
             }
-            guard records.count <= AnswerChain.recordsMax else { throw .size }
+            guard message.header.answers <= AnswerChain.recordsMax else { throw .size }
             try writeRedirections(into: &writer)
             guard let alias, let target = message.target(of: alias) else { return }
             try writer.append(alias, of: message, to: .answer)
-            for record in records where covers(record, .cname) && message.same(record.name, name) {
+            for record in message.answers where covers(record, .cname) && message.same(record.name, name) {
                 try writer.append(record, of: message, to: .answer)
             }
-            guard names.count <= AnswerChain.linksMax else { throw .chain }
-            names.append(target)
+            guard targets.count < AnswerChain.linksMax else { throw .chain }
+            targets.append(target)
         }
     }
 
     /// Writes the DNAME records above the last name, from which its alias was made (RFC 6672 section 3.1); one that lies
     /// above an earlier name too has been written there.
     private func writeRedirections(into writer: inout AnswerWriter) throws(DNSFault) {
-        for record in records where matches(record) && (record.type == .dname || covers(record, .dname)) {
-            guard let above = names.firstIndex(where: { isBelow($0, record.name) }), above == names.count - 1 else {
-                continue
-            }
+        for record in message.answers where matches(record) && (record.type == .dname || covers(record, .dname)) {
+            guard isBelow(targets.last ?? question.name, record.name),
+                targets.isEmpty || !isBelow(question.name, record.name),
+                !targets.dropLast().contains(where: { isBelow($0, record.name) })
+            else { continue }
             try writer.append(record, of: message, to: .answer)
         }
     }
@@ -128,7 +131,7 @@ extension AnswerChain {
     }
 
     /// Whether a name of the chain is `ancestor` or lies below it.
-    private func isAbove(_ ancestor: WireName) -> Bool { names.contains { message.isWithin($0, ancestor) } }
+    private func isAbove(_ ancestor: WireName) -> Bool { hasName { message.isWithin($0, ancestor) } }
 
     /// Proofs of absence stand beside the names of the chain, in a zone above them: an NSEC3 record just below the zone's
     /// own name (RFC 5155 section 3), an NSEC record anywhere in the zone that signed it.

@@ -49,6 +49,8 @@ public struct ForwarderCore: ~Copyable {
     static let askersPerQuestion = 8
 
     let random: () -> UInt64
+    /// Chooses which of a server's sockets questions leave by.
+    var ports: UInt64
     /// Until a question is over.
     private(set) var timeout: Milliseconds
     private(set) var inflightMost: Int
@@ -62,13 +64,10 @@ public struct ForwarderCore: ~Copyable {
     var serverNumbers: [ServerAddress: Int] = [:]
     var lines: ContiguousArray<Line> = []
     var vacantLines: ContiguousArray<Int> = []
-    /// By line and id: the question and its try.
-    var owners: [UInt64: Int] = [:]
-
     var askings: ContiguousArray<Asking?> = []
     private var vacantAskings: ContiguousArray<Int> = []
     private var underWay: [Inquiry: Int] = [:]
-    private var shares: [IPAddress: Int] = [:]
+    private var shares: ClientShares
     private(set) var askersWaiting = 0
     private var failures = FailureMemory(capacity: failuresMost)
     private var sweepAt = Ticks.never
@@ -88,6 +87,8 @@ public struct ForwarderCore: ~Copyable {
         random: @escaping () -> UInt64 = { UInt64.random(in: .min ... .max) }
     ) {
         self.random = random
+        ports = random()
+        shares = ClientShares(key: random())
         self.timeout = timeout
         self.inflightMost = inflightMost
         adopt(rules)
@@ -97,6 +98,10 @@ public struct ForwarderCore: ~Copyable {
     public var inflight: Int { askings.count - vacantAskings.count }
 
     public mutating func nextAction() -> Action? { actions.popFirst() }
+
+    /// The next questions shall leave by other sockets. Those that leave together share one, for a call that takes them all:
+    /// a forger has to guess the port of each no less than before.
+    public mutating func changePorts() { ports = random() }
     public mutating func takeFinished() -> Finished? { finished.popFirst() }
 }
 
@@ -122,14 +127,14 @@ extension ForwarderCore {
             if let failure = failures.find(inquiry, now: now) { return .failed(failure) }
         }
         guard inflight < inflightMost else { return .failed(.tooMany) }
-        if let client, shares[client, default: 0] >= max(1, inflightMost / 4) { return .failed(.tooMany) }
+        if let client, shares[client] >= max(1, inflightMost / 4) { return .failed(.tooMany) }
         do throws(Failure) {
             let asking = try asking(inquiry, now: now)
             asking.join(asker, until: until)
             asking.client = client
             // Before it begins: it may be over at once.
             askersWaiting += 1
-            if let client { shares[client, default: 0] += 1 }
+            if let client { shares[client] += 1 }
             begin(asking, now: now)
             return .pending
         } catch {
@@ -210,11 +215,11 @@ extension ForwarderCore {
         guard let asking = askings[place] else { return }
         askings[place] = nil
         vacantAskings.append(place)
-        for attempt in asking.attempts { release(attempt, now: now) }
+        releaseAll(of: asking, now: now)
         for server in asking.servers { servers[server]?.holders -= 1 }
         if asking.isProbe { return }
         askersWaiting -= asking.askers.count
-        if let client = asking.client, let share = shares[client] { shares[client] = share > 1 ? share - 1 : nil }
+        if let client = asking.client { shares[client] -= 1 }
         if asking.inquiry.server == nil {
             underWay[asking.inquiry] = nil
             if case .failed(let failure) = outcome {
@@ -223,7 +228,7 @@ extension ForwarderCore {
                 failures.insert(failure, for: asking.inquiry, until: now + life)
             }
         }
-        finished.append(Finished(inquiry: asking.inquiry, outcome: outcome, askers: asking.askers))
+        finished.append(Finished(asking.inquiry, outcome, askers: asking.askers))
     }
 
     /// Time has passed: asks next servers, ends what is over, and closes what is not used.
@@ -253,7 +258,7 @@ extension ForwarderCore {
             asking.patience.remove(at: index)
         }
         askersWaiting -= askers.count
-        finished.append(Finished(inquiry: asking.inquiry, outcome: .failed(.late), askers: askers))
+        finished.append(Finished(asking.inquiry, .failed(.late), askers: askers))
     }
 
     private mutating func sweep(now: Ticks) {
@@ -309,7 +314,7 @@ extension ForwarderCore {
 
     private mutating func restart(_ place: Int, now: Ticks) {
         guard let asking = askings[place] else { return }
-        for attempt in asking.attempts { release(attempt, now: now) }
+        releaseAll(of: asking, now: now)
         for server in asking.servers { servers[server]?.holders -= 1 }
         let fresh = zoneServers[zone(of: asking.inquiry)]
         for server in fresh { servers[server]?.holders += 1 }

@@ -51,15 +51,14 @@ extension ForwarderCore {
         var way = way
         if address.tlsName != nil { way.overStream = true }
         let bits = random()
-        guard let line = line(to: server, overStream: way.overStream, bits: bits >> 16, now: now) else {
+        guard let line = line(to: server, overStream: way.overStream, bits: ports, now: now) else {
             return giveUp(place, .tooMany, now: now)
         }
         var id = UInt16(truncatingIfNeeded: bits)
-        while owners[ForwarderCore.key(line, id)] != nil { id &+= 1 }
+        while lines[line].place(of: id) != nil { id &+= 1 }
         let query = QueryWriter.query(
             id: id, asking.inquiry, edns: way.edns, capitals: way.mixed ? random() : 0, padded: address.tlsName != nil)
-        owners[ForwarderCore.key(line, id)] = place
-        lines[line].outstanding += 1
+        lines[line].waiting.append((id, place))
         lines[line].uses += 1
         lines[line].lastUsed = now
         asking.attempts.append(Attempt(server: server, line: line, id: id, way: way, began: now, query: query))
@@ -90,15 +89,20 @@ extension ForwarderCore {
 
     private mutating func remove(_ attempt: Attempt, from place: Int, now: Ticks) {
         askings[place]?.attempts.removeAll { $0.line == attempt.line && $0.id == attempt.id }
-        release(attempt, now: now)
+        release(attempt.id, on: attempt.line, now: now)
     }
 
     /// The id of a try is free again.
-    mutating func release(_ attempt: Attempt, now: Ticks) {
-        owners[ForwarderCore.key(attempt.line, attempt.id)] = nil
-        lines[attempt.line].outstanding -= 1
-        lines[attempt.line].lastUsed = now
-        if lines[attempt.line].isRetired, lines[attempt.line].outstanding == 0 { close(attempt.line) }
+    private mutating func release(_ id: UInt16, on line: Int, now: Ticks) {
+        lines[line].forget(id)
+        lines[line].lastUsed = now
+        if lines[line].isRetired, lines[line].outstanding == 0 { close(line) }
+    }
+
+    mutating func releaseAll(of asking: Asking, now: Ticks) {
+        for index in asking.attempts.indices {
+            release(asking.attempts[index].id, on: asking.attempts[index].line, now: now)
+        }
     }
 
     /// Counts the servers of a question that have let its tries wait too long.
@@ -148,25 +152,39 @@ extension ForwarderCore {
     }
 
     private mutating func message(_ bytes: UnsafeRawBufferPointer, on line: Int, now: Ticks) {
-        guard let id = bytes.uint16(at: 0), let place = owners[ForwarderCore.key(line, id)],
-            let attempt = askings[place]?.attempts.first(where: { $0.line == line && $0.id == id })
+        guard let id = bytes.uint16(at: 0), let place = lines[line].place(of: id), let asking = askings[place],
+            let index = asking.attempts.firstIndex(where: { $0.line == line && $0.id == id }),
+            let server = servers[asking.attempts[index].server]
         else { return noteStray(on: line, now: now) }
-        judge(bytes, place, attempt, now: now)
+        let reply = asking.attempts[index].query.withUnsafeBytes {
+            Reply(bytes, to: UnsafeRawBufferPointer(rebasing: $0.dropFirst(2)), of: asking.inquiry)
+        }
+        switch reply.meaning {
+        case .stray where !lines[line].isStream: return noteStray(on: line, now: now)
+        case .answer(let answer) where reply.keepsLetters:
+            lines[line].messages += 1
+            server.health.answered()
+            settle(place, asking.attempts[index].way, answer, from: server, now: now)
+        default: judge(reply, place, asking.attempts[index], of: server, now: now)
+        }
     }
 
-    private mutating func judge(_ bytes: UnsafeRawBufferPointer, _ place: Int, _ attempt: Attempt, now: Ticks) {
-        guard let asking = askings[place], let server = servers[attempt.server] else { return }
-        let reply = attempt.query.withUnsafeBytes {
-            Reply(bytes, to: UnsafeRawBufferPointer(rebasing: $0.dropFirst(2)), isDNSSECOK: asking.inquiry.isDNSSECOK)
-        }
+    private mutating func settle(
+        _ place: Int, _ way: Way, _ answer: StoredAnswer, from server: Server, now: Ticks
+    ) {
+        if !way.edns, server.plainUntil <= now { server.plainUntil = now + ForwarderCore.weaknessTime }
+        settle(place, .answer(answer, from: server.address.endpoint), now: now)
+    }
+
+    /// A reply that is no plain answer to its question.
+    private mutating func judge(_ reply: Reply, _ place: Int, _ attempt: Attempt, of server: Server, now: Ticks) {
         let isStream = lines[attempt.line].isStream
         if case .stray = reply.meaning {
-            guard isStream else { return noteStray(on: attempt.line, now: now) }
             remove(attempt, from: place, now: now)
             return giveUp(place, Failure(.unusable, "the server answered another question"), now: now)
         }
         lines[attempt.line].messages += 1
-        servers[attempt.server]?.health.answered()
+        server.health.answered()
         var way = attempt.way
         if !reply.keepsLetters {
             guard isStream else {
@@ -174,7 +192,7 @@ extension ForwarderCore {
                 return askAgain(place, attempt, way, "the server answered with other letters", now: now)
             }
             // No forger writes on a stream: it is the server's way.
-            if way.mixed { servers[attempt.server]?.streamUntil = now + ForwarderCore.weaknessTime }
+            if way.mixed { server.streamUntil = now + ForwarderCore.weaknessTime }
         }
         switch reply.meaning {
         case .stray: break
@@ -190,11 +208,7 @@ extension ForwarderCore {
         case .refused(let reason):
             remove(attempt, from: place, now: now)
             giveUp(place, Failure(.unusable, reason), now: now)
-        case .answer(let answer):
-            if !way.edns, server.plainUntil <= now {
-                servers[attempt.server]?.plainUntil = now + ForwarderCore.weaknessTime
-            }
-            settle(place, .answer(answer, from: server.address.endpoint), now: now)
+        case .answer(let answer): settle(place, way, answer, from: server, now: now)
         }
     }
 
@@ -252,8 +266,6 @@ extension ForwarderCore {
 // MARK: - Lines
 
 extension ForwarderCore {
-    static func key(_ line: Int, _ id: UInt16) -> UInt64 { UInt64(line) << 16 | UInt64(id) }
-
     func channel(of line: Int) -> Channel { Channel(slot: line, generation: lines[line].generation) }
 
     private func line(of channel: Channel) -> Int? {

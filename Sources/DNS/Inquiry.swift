@@ -1,7 +1,8 @@
 import Bytes
 
 /// What is asked of servers: a name, its type and class, and whatever else changes the answer. Equal ones are asked once.
-public struct Inquiry: Hashable, Sendable {
+/// A class: it stands in several tables at a time.
+public final class Inquiry: Hashable, Sendable {
     /// As on the wire, uncompressed, in lower case, root label included: 1...255 bytes.
     public let name: ContiguousArray<UInt8>
     public let type: RecordType
@@ -10,13 +11,16 @@ public struct Inquiry: Hashable, Sendable {
     public let checkingDisabled: Bool
     /// The server that the client meant (`original`); such questions are shared with nobody. Else the zones decide.
     public let server: Endpoint?
+    /// The name as a host's, or that it cannot be one; nil if nobody has looked yet.
+    let host: DomainName??
     private let hash: Int
 
     public init(
         name: ContiguousArray<UInt8>, type: RecordType, recordClass: UInt16 = Question.internet,
-        isDNSSECOK: Bool = false, checkingDisabled: Bool = false, server: Endpoint? = nil
+        isDNSSECOK: Bool = false, checkingDisabled: Bool = false, server: Endpoint? = nil, host: DomainName?? = nil
     ) {
         self.name = name
+        self.host = host
         self.type = type
         self.recordClass = recordClass
         self.isDNSSECOK = isDNSSECOK
@@ -30,12 +34,12 @@ public struct Inquiry: Hashable, Sendable {
     }
 
     /// For the gateway's own needs.
-    public init(_ name: DomainName, _ type: RecordType) {
-        self.init(name: name.wire, type: type)
+    public convenience init(_ name: DomainName, _ type: RecordType) {
+        self.init(name: name.wire, type: type, host: name)
     }
 
     /// Of a key that borrows its name.
-    public init(_ key: QuestionKey) {
+    public convenience init(_ key: QuestionKey, host: DomainName?? = nil) {
         // Length bytes are below any letter, so that folding all bytes folds the letters only.
         let name = ContiguousArray<UInt8>(unsafeUninitializedCapacity: key.name.count) { room, count in
             for byte in key.name {
@@ -45,7 +49,7 @@ public struct Inquiry: Hashable, Sendable {
         }
         self.init(
             name: name, type: key.type, recordClass: key.recordClass, isDNSSECOK: key.isDNSSECOK,
-            checkingDisabled: key.isCheckingDisabled, server: key.server)
+            checkingDisabled: key.isCheckingDisabled, server: key.server, host: host)
     }
 
     /// Lends the question as a key.
@@ -147,10 +151,16 @@ public enum Outcome: Sendable {
     case failed(Failure)
 }
 
-/// A question that is over, and who waited for it.
-public struct Finished: Sendable {
+/// A question that is over, and who waited for it. A class: it goes through several queues.
+public final class Finished: Sendable {
     public let inquiry: Inquiry
     public let outcome: Outcome
     /// Empty where nobody waited: a refresh.
     public let askers: ContiguousArray<Asker>
+
+    init(_ inquiry: Inquiry, _ outcome: Outcome, askers: ContiguousArray<Asker>) {
+        self.inquiry = inquiry
+        self.outcome = outcome
+        self.askers = askers
+    }
 }

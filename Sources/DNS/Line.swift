@@ -20,8 +20,9 @@ struct Line {
     /// Questions it has carried, and how many it shall.
     var uses = 0
     var usesMost = 0
-    /// Questions that wait for their answer on it.
-    var outstanding = 0
+    /// The ids of questions that wait for their answer on it, with their places. Few on a port; those on a stream are answered
+    /// about in order, and so found near the front.
+    var waiting: ContiguousArray<(id: UInt16, place: Int)> = []
     /// Datagrams that answered nothing while something waited.
     var strays = 0
     /// Whole messages that came.
@@ -40,6 +41,17 @@ struct Line {
     static let streamOutstandingMost = 16_384
     /// An unused socket is closed, so that what is open is worth guessing no longer than needed (RFC 7766 section 6.2.3 for TCP).
     static let idleMost = Milliseconds.seconds(20)
+
+    var outstanding: Int { waiting.count }
+
+    func place(of id: UInt16) -> Int? {
+        for index in waiting.indices where waiting[index].id == id { return waiting[index].place }
+        return nil
+    }
+
+    mutating func forget(_ id: UInt16) {
+        if let index = waiting.firstIndex(where: { $0.id == id }) { waiting.remove(at: index) }
+    }
 
     var takesQuestions: Bool {
         isOpen && !isRetired && (isStream ? outstanding < Line.streamOutstandingMost : uses < usesMost)

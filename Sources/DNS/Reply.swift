@@ -20,7 +20,7 @@ struct Reply {
     let keepsLetters: Bool
 
     /// Reads `bytes` as the reply to `query`, which QueryWriter wrote; without the two bytes of its length.
-    init(_ bytes: UnsafeRawBufferPointer, to query: UnsafeRawBufferPointer, isDNSSECOK: Bool = false) {
+    init(_ bytes: UnsafeRawBufferPointer, to query: UnsafeRawBufferPointer, of inquiry: Inquiry) {
         guard let header = Header(bytes), let asked = Header(query), header.id == asked.id, header.isResponse,
             header.opcode == 0
         else {
@@ -42,7 +42,7 @@ struct Reply {
         } else if header.isTruncated {
             self.init(.truncated, keepsLetters: letters)
         } else {
-            self.init(Reply.content(bytes, isDNSSECOK: isDNSSECOK), keepsLetters: letters)
+            self.init(Reply.content(bytes, of: inquiry), keepsLetters: letters)
         }
     }
 
@@ -64,7 +64,7 @@ struct Reply {
         return query[name].elementsEqual(bytes[name]) { lower($0) == lower($1) } ? false : nil
     }
 
-    private static func content(_ bytes: UnsafeRawBufferPointer, isDNSSECOK: Bool) -> Meaning {
+    private static func content(_ bytes: UnsafeRawBufferPointer, of inquiry: Inquiry) -> Meaning {
         guard let message = try? Message(bytes) else { return .refused("the server's answer is malformed") }
         switch message.responseCode {
         case .noError, .noSuchName: break
@@ -73,7 +73,7 @@ struct Reply {
         case let code: return .refused("the server answered with code \(code.rawValue)")
         }
         do throws(DNSFault) {
-            return .answer(try StoredAnswer(message, isDNSSECOK: isDNSSECOK))
+            return .answer(try StoredAnswer(message, isDNSSECOK: inquiry.isDNSSECOK, name: inquiry.host))
         } catch {
             return .refused(error == .chain ? "too many aliases" : "the server's answer is malformed")
         }

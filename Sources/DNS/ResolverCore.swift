@@ -104,10 +104,11 @@ extension ResolverCore {
 
     /// Asks servers, or joins whoever asks already; `takeFinished` gives the outcome with the number in it.
     public mutating func ask(
-        _ key: QuestionKey, number: UInt64, until: Ticks, client: IPAddress?, now: Ticks
+        _ key: QuestionKey, name: DomainName?, number: UInt64, until: Ticks, client: IPAddress?, now: Ticks
     ) -> ForwarderCore.Start {
         defer { collect(now: now) }
-        return forwarder.ask(Inquiry(key), for: .client(number), until: until, client: client, now: now)
+        let inquiry = Inquiry(key, host: .some(name))
+        return forwarder.ask(inquiry, for: .client(number), until: until, client: client, now: now)
     }
 
     /// Asks for what is kept and soon past its time, or past it; nobody waits.
@@ -212,7 +213,8 @@ extension ResolverCore {
         stale(name, type, now: now) ?? .failed(failure.reason)
     }
 
-    /// One half has come to something.
+    /// One half has come to something. Out of the way of what clients wait for.
+    @inline(never)
     private mutating func settle(_ number: UInt64, _ type: RecordType, _ outcome: Outcome, now: Ticks) {
         guard var lookup = lookups[number] else { return }
         switch outcome {
@@ -256,6 +258,9 @@ extension ResolverCore {
 extension ResolverCore {
     public mutating func nextAction() -> ForwarderCore.Action? { forwarder.nextAction() }
 
+    /// The next questions shall leave by other sockets.
+    public mutating func changePorts() { forwarder.changePorts() }
+
     /// A datagram came, or bytes of a stream, cut anywhere.
     public mutating func received(_ bytes: UnsafeRawBufferPointer, on channel: Channel, now: Ticks) {
         forwarder.received(bytes, on: channel, now: now)
@@ -281,7 +286,7 @@ extension ResolverCore {
 
     /// Hosts go before what is kept, and may have come while servers were asked: who finds an answer need not ask them.
     private mutating func keep(_ answer: StoredAnswer, for key: QuestionKey, now: Ticks) {
-        if settings.hosts.answer(key) == nil { store.insert(answer, for: key, now: now) }
+        if answer.lifetimeSeconds > 0, settings.hosts.answer(key) == nil { store.insert(answer, for: key, now: now) }
     }
 
     /// Keeps what was answered, and hands it to who waits.

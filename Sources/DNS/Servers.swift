@@ -129,8 +129,8 @@ struct Health {
     }
 }
 
-/// One server as the forwarder knows it.
-struct Server {
+/// One server as the forwarder knows it. A class, held by one table: it is looked at for every question, and copied for none.
+final class Server {
     let address: ServerAddress
     var health = Health()
     /// The line at each of the places that a datagram may leave by.

@@ -32,8 +32,10 @@ public final class StoredAnswer: Sendable {
 
     /// From a response that the forwarder has matched with its question.
     ///
-    /// - Parameter isDNSSECOK: whether it was asked with signatures; others do not get them.
-    public convenience init(_ message: Message, isDNSSECOK: Bool) throws(DNSFault) {
+    /// - Parameters:
+    ///   - isDNSSECOK: whether it was asked with signatures; others do not get them.
+    ///   - name: that of the question, if somebody has looked whether it is one that a host can have.
+    public convenience init(_ message: Message, isDNSSECOK: Bool, name: DomainName?? = nil) throws(DNSFault) {
         guard message.header.isResponse, message.header.questions == 1, let question = message.question else {
             throw .counts
         }
@@ -60,13 +62,13 @@ public final class StoredAnswer: Sendable {
             }
         }
         self.init(
-            writer, code: code, type: question.type, isNegative: isNegative, isAuthenticated: header.isAuthenticated,
-            isTruncated: header.isTruncated, lifetimeSeconds: lifetime)
+            writer, code: code, type: question.type, name: name, isNegative: isNegative,
+            isAuthenticated: header.isAuthenticated, isTruncated: header.isTruncated, lifetimeSeconds: lifetime)
     }
 
     init(
-        _ writer: consuming AnswerWriter, code: ResponseCode, type: RecordType, isNegative: Bool, isAuthenticated: Bool,
-        isTruncated: Bool = false, lifetimeSeconds: UInt32
+        _ writer: consuming AnswerWriter, code: ResponseCode, type: RecordType, name: DomainName?? = nil,
+        isNegative: Bool, isAuthenticated: Bool, isTruncated: Bool = false, lifetimeSeconds: UInt32
     ) {
         responseCode = code
         self.type = type
@@ -83,9 +85,11 @@ public final class StoredAnswer: Sendable {
         if isTruncated { flags |= Header.truncated }
         bytes = writer.finish(flags: flags)
         nameEnd = bytes.withUnsafeBytes { (try? WireName(reading: $0, at: Header.length).end) ?? Header.length }
-        name = bytes.withUnsafeBytes { [nameEnd] in
-            DomainName(wire: UnsafeRawBufferPointer(rebasing: $0[Header.length..<nameEnd]))
-        }
+        self.name =
+            name
+            ?? bytes.withUnsafeBytes { [nameEnd] in
+                DomainName(wire: UnsafeRawBufferPointer(rebasing: $0[Header.length..<nameEnd]))
+            }
     }
 
     /// An answer made here, such as one from the configuration's hosts: the addresses of the family that was asked for,

@@ -22,6 +22,7 @@ public final class EventLoop {
     private var resuming: ContiguousArray<Token> = []
     private var due: ContiguousArray<Token> = []
     private let mailbox: Mailbox
+    private var gathers = false
     private var running = true
 
     /// The time at the start of this turn.
@@ -121,6 +122,13 @@ public final class EventLoop {
         resumers.append(handler.token)
     }
 
+    /// Lets events gather for a moment before the next turn, as network cards do: where many small ones come, a call then takes
+    /// several. For handlers whose peers are further away than the moment is long.
+    public func gather() { gathers = true }
+
+    /// With what the kernel adds to be lazy (PR_SET_TIMERSLACK, prctl(2)) some 60 µs.
+    private static let moment = 10
+
     // MARK: Turning
 
     public func stop() { running = false }
@@ -131,6 +139,10 @@ public final class EventLoop {
 
     /// One turn.
     public func turn() {
+        if gathers {
+            gathers = false
+            if resumers.isEmpty { Clock.sleep(microseconds: EventLoop.moment) }
+        }
         let timeout = resumers.isEmpty ? min(wheel.sleep(from: now), longestSleep) : 0
         let count = epoll.wait(events, timeout: Int32(clamping: timeout))
         now = Clock.now()

@@ -30,4 +30,10 @@ public enum Clock {
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
+
+    /// Waits, and with it all that runs on the thread.
+    public static func sleep(microseconds: Int) {
+        var time = timespec(tv_sec: 0, tv_nsec: 1000 * microseconds)
+        nanosleep(&time, nil)
+    }
 }

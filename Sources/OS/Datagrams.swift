@@ -39,14 +39,20 @@ public struct DatagramBatch: ~Copyable {
     public func local(_ index: Int) -> Endpoint { Endpoint(datagrams[index].local) }
 
     /// Replaces what the batch holds by what waits in the socket, at most `most`; 0 where nothing does.
-    public mutating func receive(from socket: borrowing Socket, most: Int = most) throws(Errno) -> Int {
+    ///
+    /// - Parameter addressed: false where the socket is connected, and addresses are of no interest.
+    public mutating func receive(
+        from socket: borrowing Socket, most: Int = most, addressed: Bool = true
+    ) throws(Errno) -> Int {
         for index in 0..<min(most, DatagramBatch.most) {
             datagrams[index].bytes = room.baseAddress.map { ($0 + index * each).assumingMemoryBound(to: UInt8.self) }
             datagrams[index].count = UInt32(each)
         }
         count = 0
         let got = try transferring {
-            Int(weir_receive_datagrams(socket.number, datagrams.baseAddress, UInt32(min(most, DatagramBatch.most))))
+            Int(
+                weir_receive_datagrams(
+                    socket.number, datagrams.baseAddress, UInt32(min(most, DatagramBatch.most)), addressed ? 1 : 0))
         }
         if case .moved(let number) = got { count = number }
         return count
@@ -54,29 +60,33 @@ public struct DatagramBatch: ~Copyable {
 
     /// Adds a datagram to be sent; there is room for it, and it is not longer than `each`.
     public mutating func append(_ bytes: UnsafeRawBufferPointer, to peer: Endpoint, from local: Endpoint) {
+        append(bytes, weir_endpoint(peer), weir_endpoint(local))
+    }
+
+    /// Likewise, by a socket that is connected.
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) { append(bytes, weir_endpoint(), weir_endpoint()) }
+
+    private mutating func append(_ bytes: UnsafeRawBufferPointer, _ peer: weir_endpoint, _ local: weir_endpoint) {
         precondition(!isFull && bytes.count <= each, "a batch was sent before it overflowed")
         let target = UnsafeMutableRawBufferPointer(rebasing: room[count * each..<(count + 1) * each])
         target.copyMemory(from: bytes)
         datagrams[count] = weir_datagram(
-            bytes: target.baseAddress?.assumingMemoryBound(to: UInt8.self), count: UInt32(bytes.count),
-            peer: weir_endpoint(peer), local: weir_endpoint(local))
+            bytes: target.baseAddress?.assumingMemoryBound(to: UInt8.self), count: UInt32(bytes.count), peer: peer,
+            local: local)
         count += 1
     }
 
     /// Sends all, and is empty afterwards. Datagrams may be lost anywhere on their way; one that the kernel does not take is
-    /// lost here. Answers how many it took.
-    public mutating func send(on socket: borrowing Socket) -> Int {
-        var (at, taken) = (0, 0)
-        while at < count {
-            let number = weir_send_datagrams(
-                socket.number, datagrams.baseAddress.map { UnsafePointer($0 + at) }, UInt32(count - at))
-            if number < 0, errno == EINTR { continue }
-            // The first of them was refused; the others may go.
-            at += max(Int(number), 1)
-            taken += max(Int(number), 0)
-        }
-        count = 0
-        return taken
+    /// lost here.
+    ///
+    /// - Returns: how many it took, and why it refused one of the others if not for want of room.
+    @discardableResult
+    public mutating func send(on socket: borrowing Socket) -> (taken: Int, refusal: Errno?) {
+        defer { count = 0 }
+        var refusal: Int32 = 0
+        let taken = weir_send_datagrams(socket.number, datagrams.baseAddress, UInt32(count), &refusal)
+        let isFull = refusal == EAGAIN || refusal == ENOBUFS
+        return (Int(taken), refusal == 0 || isFull ? nil : Errno(refusal))
     }
 }
 

@@ -1,13 +1,13 @@
+import CLinux
 import Glibc
 
-/// Unpredictable bits from the kernel, fetched a page's part at a time: asked for one by one they would cost a system call
-/// each.
+/// Unpredictable bits from the kernel, fetched a page at a time: asked for one by one they would cost a system call each.
 public final class RandomPool {
     private let room: UnsafeMutableBufferPointer<UInt64>
     private var at: Int
 
     public init() {
-        room = .allocate(capacity: 64)
+        room = .allocate(capacity: 512)
         room.initialize(repeating: 0)
         at = room.count
     }
@@ -25,11 +25,12 @@ public final class RandomPool {
 
     private func fill() {
         let bytes = UnsafeMutableRawBufferPointer(room)
-        // At most 256 bytes a call, which come whole (getentropy(3)).
-        for start in stride(from: 0, to: bytes.count, by: 256) {
-            let count = min(256, bytes.count - start)
-            let result = getentropy(bytes.baseAddress.map { $0 + start }, count)
-            precondition(result == 0, "getentropy: \(Errno.last)")
+        var got = 0
+        while got < bytes.count {
+            let count = getrandom(bytes.baseAddress.map { $0 + got }, UInt(bytes.count - got), 0)
+            // A signal may cut it short (getrandom(2)).
+            precondition(count > 0 || errno == EINTR, "getrandom: \(Errno.last)")
+            got += max(count, 0)
         }
         at = 0
     }

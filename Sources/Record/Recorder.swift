@@ -151,6 +151,16 @@ public final class Recorder {
         charge(state.pointee.pendingBytes - before)
     }
 
+    /// Encodes one of whose client alone there is a frame, and which the rule allowed.
+    public func append(_ transaction: FramedTransaction, _ asker: AskerFrame, _ names: NameFacts, rule: String?) {
+        giveBackSlot()
+        if dropsNow() { return }
+        let before = state.pointee.pendingBytes
+        state.pointee.encoder.append(transaction, asker, names, rule: rule, to: &state.pointee.sessions.bytes)
+        state.pointee.sessions.lines += 1
+        charge(state.pointee.pendingBytes - before)
+    }
+
     @discardableResult
     private func encode(_ session: borrowing SessionRecord) -> LineFrame.Places {
         state.pointee.sessions.lines += 1

@@ -19,8 +19,18 @@ public final class Resolver: Handler {
     public var trust: Trust?
     /// Of servers of the configuration, since others are not asked over TLS.
     private var tickets: [ServerAddress: Resumption] = [:]
-    /// Where reads go: the largest message, behind its length.
+    /// Where streams are read to: the largest message, behind its length.
     let room: UnsafeMutableRawBufferPointer
+    /// Questions in datagrams, which all leave by one socket at the end of the turn.
+    private var questions = DatagramBatch(each: 512)
+    private var leaving: DatagramChannel?
+    /// What came on the socket that is read.
+    private var answers = DatagramBatch(each: answerBytes)
+
+    /// More than a server may send, by what it is told with the question; what is longer is not understood.
+    private static let answerBytes = 4096
+    /// Where so many questions wait for servers, nobody is kept waiting by a moment in which answers gather.
+    private static let gathersFrom = 32
 
     /// Called for each token that waited for a name.
     public var wake: (Token) -> Void = { _ in }
@@ -62,7 +72,10 @@ public final class Resolver: Handler {
         act()
     }
 
-    public override func resumed() { tell() }
+    public override func resumed() {
+        flush()
+        act()
+    }
 
     /// Questions under way.
     public var inflight: Int { core.inflight }
@@ -98,13 +111,14 @@ extension Resolver {
     /// with `number`, exactly once and never before the return. The answer is in the store by then, if it may be.
     ///
     /// - Parameters:
+    ///   - name: the key's, unless it is none that a host can have.
     ///   - until: when to be told `.late` if nothing came, because a stale answer is at hand
     ///     (`ResolverCore.stalePatience`).
     ///   - client: who asks, so that nobody has more than its share of what may be under way.
     public func ask(
-        _ key: QuestionKey, number: UInt64, until: Ticks = .never, client: IPAddress? = nil
+        _ key: QuestionKey, name: DomainName?, number: UInt64, until: Ticks = .never, client: IPAddress? = nil
     ) -> ForwarderCore.Start {
-        let start = core.ask(key, number: number, until: until, client: client, now: loop.now)
+        let start = core.ask(key, name: name, number: number, until: until, client: client, now: loop.now)
         work()
         return start
     }
@@ -130,13 +144,42 @@ extension Resolver {
         act()
     }
 
+    /// Datagrams wait on a socket. Where more do than are read in a call, the loop says so again.
+    func readable(_ channel: DatagramChannel) {
+        do throws(Errno) {
+            for index in 0..<(try answers.receive(from: channel.socket, addressed: false)) {
+                core.received(answers[index], on: channel.channel, now: loop.now)
+            }
+        } catch {
+            core.failed(channel.channel, now: loop.now)
+        }
+        act()
+        gather()
+    }
+
     func failed(_ channel: ResolverChannel, because reason: String? = nil) {
         core.failed(channel.channel, because: reason, now: loop.now)
         act()
     }
 
-    /// In the middle of `work`, which goes on with what follows from it.
-    func sendFailed(_ channel: ResolverChannel) { core.failed(channel.channel, now: loop.now) }
+    /// Sends a question with those that leave by the same socket.
+    func send(_ question: UnsafeRawBufferPointer, by channel: DatagramChannel) {
+        if leaving !== channel || questions.isFull { flush() }
+        leaving = channel
+        questions.append(question)
+        loop.again(self)
+    }
+
+    /// What follows from a failure is for the caller to carry out. A datagram for which there is no room is a lost one.
+    private func flush() {
+        guard let channel = leaving else { return }
+        leaving = nil
+        if questions.send(on: channel.socket).refusal != nil { core.failed(channel.channel, now: loop.now) }
+        core.changePorts()
+        gather()
+    }
+
+    private func gather() { if core.inflight >= Resolver.gathersFrom { loop.gather() } }
 
     private func act() {
         carryOut()
@@ -167,6 +210,7 @@ extension Resolver {
             case .send(let channel, let message): self[channel]?.send(message)
             case .close(let channel):
                 guard let closing = self[channel] else { continue }
+                if closing === leaving { flush() }
                 channels[channel.slot] = nil
                 closing.finish()
                 loop.remove(closing)

@@ -28,7 +28,7 @@ class ResolverChannel: Handler {
 
 /// Questions and answers in datagrams, from a port of the kernel's choice.
 final class DatagramChannel: ResolverChannel {
-    private let socket: Socket
+    let socket: Socket
 
     init(_ channel: Channel, to server: Endpoint, resolver: Resolver, mark: UInt32?) throws(Errno) {
         socket = try ResolverChannel.socket(.datagram, to: server, mark: mark)
@@ -42,24 +42,10 @@ final class DatagramChannel: ResolverChannel {
     }
 
     override func send(_ message: ContiguousArray<UInt8>) {
-        // Typed errors do not pass through the array's closure. A datagram for which there is no room is a lost one.
-        let failed = message.withUnsafeBytes { bytes in
-            (try? socket.send(UnsafeRawBufferPointer(rebasing: bytes.dropFirst(2)))) == nil
-        }
-        if failed { resolver.sendFailed(self) }
+        message.withUnsafeBytes { resolver.send(UnsafeRawBufferPointer(rebasing: $0.dropFirst(2)), by: self) }
     }
 
-    override func ready(_ events: Readiness) {
-        do throws(Errno) {
-            // One at a time: the loop says at once if there are more.
-            switch try socket.receive(into: resolver.room) {
-            case .moved(let count): resolver.received(self, UnsafeRawBufferPointer(rebasing: resolver.room[..<count]))
-            case .wouldBlock, .ended: break
-            }
-        } catch {
-            resolver.failed(self)
-        }
-    }
+    override func ready(_ events: Readiness) { resolver.readable(self) }
 }
 
 /// Questions and answers in one connection, each behind its length, answered in any order (RFC 7766); over TLS where the

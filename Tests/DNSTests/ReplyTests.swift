@@ -14,7 +14,8 @@ struct ReplyTests {
     static let query = MessageTests.query(.a)
 
     static func reply(_ bytes: [UInt8], query: [UInt8] = query) -> Reply {
-        bytes.withUnsafeBytes { bytes in query.withUnsafeBytes { Reply(bytes, to: $0) } }
+        let inquiry = Inquiry(name: [0], type: .a)
+        return bytes.withUnsafeBytes { bytes in query.withUnsafeBytes { Reply(bytes, to: $0, of: inquiry) } }
     }
 
     static func read(_ bytes: [UInt8], query: [UInt8] = query) -> Meaning {

@@ -33,7 +33,7 @@ struct World: ~Copyable {
 
     mutating func ask(_ text: String, _ type: RecordType = .a, number: UInt64 = 0) -> ForwarderCore.Start {
         let start = Inquiry(name(text), type).withKey { [now] key in
-            core.ask(key, number: number, until: .never, client: nil, now: now)
+            core.ask(key, name: name(text), number: number, until: .never, client: nil, now: now)
         }
         act()
         return start
@@ -252,7 +252,7 @@ struct SharedAnswersTests {
         var world = World()
         let inquiry = ForwarderWorld.inquiry("a.test", server: Endpoint(address("192.0.2.53"), 53))
         let now = world.now
-        _ = inquiry.withKey { world.core.ask($0, number: 1, until: .never, client: nil, now: now) }
+        _ = inquiry.withKey { world.core.ask($0, name: nil, number: 1, until: .never, client: nil, now: now) }
         world.act()
         world.answer(.a, [Packet.a("192.0.2.1")])
         #expect(world.clients.count == 1 && world.core.cachedAnswers == 0)

@@ -99,6 +99,7 @@ final class ForwarderWorld {
 
     func act() {
         while let action = core.nextAction() { net.carryOut(action) }
+        core.changePorts()
         while let over = core.takeFinished() { finished.append(over) }
     }
 

@@ -43,7 +43,9 @@ private final class Batch {
     func receive(from end: End, most: Int = DatagramBatch.most) throws -> Int {
         try batch.receive(from: end.socket, most: most)
     }
-    func send(on end: End) -> Int { batch.send(on: end.socket) }
+    func send(on end: End) -> Int { batch.send(on: end.socket).taken }
+    func refusal(on end: End) -> Errno? { batch.send(on: end.socket).refusal }
+    func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { batch.append($0) } }
     func removeAll() { batch.removeAll() }
     func append(_ bytes: [UInt8], to peer: Endpoint, from local: Endpoint) {
         bytes.withUnsafeBytes { batch.append($0, to: peer, from: local) }
@@ -132,6 +134,46 @@ private final class Batch {
     }
 
     /// A socket on all addresses tells which of them was asked, and answers from it: a connected client takes no other.
+    /// Datagrams of several lengths to several clients, each whole and none lost, though those alike travel together.
+    @Test(arguments: [v4, v6]) func alikeAndUnlike(_ address: IPAddress) throws {
+        let server = try End.server(Endpoint(address, 0))
+        let from = try Endpoint(address, server.address().port)
+        let clients = try (0..<3).map { _ in try End.client(from: address, to: from) }
+        let batch = Batch(each: 1500)
+        var expected = [[[UInt8]]](repeating: [], count: 3)
+        for index in 0..<DatagramBatch.most {
+            let length = [40, 40, 40, 12, 0, 1400, 7][index % 7]
+            let bytes = [UInt8](repeating: UInt8(index), count: length)
+            batch.append(bytes, to: try clients[index % 3].address(), from: from)
+            expected[index % 3].append(bytes)
+        }
+        #expect(batch.send(on: server) == DatagramBatch.most && batch.count == 0)
+        for (client, expected) in zip(clients, expected) {
+            var got: [[UInt8]] = []
+            while let bytes = client.receive() { got.append(bytes) }
+            #expect(Set(got) == Set(expected) && got.count == expected.count)
+        }
+    }
+
+    @Test func byAConnectedSocket() throws {
+        let pair = try Pair(Self.v4)
+        let batch = Batch(each: 64)
+        for index in 0..<5 { batch.append([UInt8](repeating: UInt8(index), count: index == 4 ? 8 : 16)) }
+        #expect(batch.send(on: pair.client) == 5)
+        #expect(try batch.receive(from: pair.server) == 5)
+        #expect((0..<5).map { batch[$0].first } == [0, 1, 2, 3, 4] && batch[4].count == 8)
+        #expect((0..<5).allSatisfy { batch.peer($0) == pair.clientAddress })
+    }
+
+    @Test func thatNobodyListensIsTold() throws {
+        let socket = try End.client(from: Self.v4, to: Endpoint(Self.v4, 9))
+        let batch = Batch(each: 64)
+        batch.append([1])
+        #expect(batch.refusal(on: socket) == nil)
+        batch.append([2])
+        #expect(batch.refusal(on: socket)?.code == ECONNREFUSED)
+    }
+
     @Test func theAddressThatWasAsked() throws {
         for host: UInt32 in [1, 2, 0x0001_0203] {
             let address = IPAddress(v4: 0x7f00_0000 + host)

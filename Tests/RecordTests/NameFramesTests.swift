@@ -39,6 +39,22 @@ import Testing
         #expect(String(decoding: framed.readable, as: UTF8.self) == other.line())
     }
 
+    @Test(arguments: ["myapp.default/2", nil]) func aLineWithoutAFrameOfTheAnswerIsTheWholeLine(rule: String?) {
+        var encoder = LineEncoder()
+        var line = Buffer()
+        let kept = NameFramesTests.record("10.244.0.17:53001", 71, "another/1")
+        let frames = NameFrames(encoder.append(kept, to: &line), of: line.readable, port: kept.client.port)
+        let whole = NameFramesTests.record("10.244.0.17:40", 3, rule)
+        var framed = Buffer()
+        guard let names = whole.names else { return #expect(Bool(false)) }
+        encoder.append(
+            FramedTransaction(
+                id: whole.id, startMicroseconds: whole.startMicroseconds,
+                durationMicroseconds: whole.durationMicroseconds, port: 40, bytesOut: 3, bytesIn: 6), frames.asker,
+            names, rule: rule, to: &framed)
+        #expect(String(decoding: framed.readable, as: UTF8.self) == whole.line())
+    }
+
     @Test func anyAskerGoesWithAnyAnswer() {
         var encoder = LineEncoder()
         func frames(_ record: borrowing SessionRecord) -> NameFrames {

@@ -70,7 +70,9 @@ BANS = [
     Ban(r"\bfatalError\s*\(", "what the program guarantees is a `precondition` with a sentence; the rest is an error"),
     Ban(r"\b(?:debugPrint|print|dump)\s*\(", "only commands write to stdout; diagnostics go to the log", ("weir",)),
     Ban(r"\bThread\.sleep\b", "nobody sleeps: deadlines belong to the loop's timers"),
-    Ban(r"(?<![.\w])(?:u|nano)?sleep\s*\(", "nobody sleeps: deadlines belong to the loop's timers"),
+    # OS wraps the call for the loop, which lets events gather.
+    Ban(r"(?<![.\w])(?:u|nano)?sleep\s*\(", "nobody sleeps: deadlines belong to the loop's timers", ("OS",)),
+    Ban(r"\bClock\.sleep\b", "nobody sleeps: deadlines belong to the loop's timers", ("Loop",)),
     Ban(r"\bDispatch(?:Queue|Group|Semaphore)\b", "threads are the loops' and the control thread's, made in one place"),
     Ban(r"\bNS(?:Lock|RecursiveLock|Condition)\b", "use `Guarded`, which ThreadSanitizer follows and Foundation does not own"),
     Ban(r"\b(?:TODO|FIXME|XXX)\b", "unfinished work belongs into an issue"),

@@ -136,7 +136,8 @@ struct ResolverTests {
         @discardableResult func ask(_ number: UInt64) -> ForwarderCore.Start {
             var wire = Buffer()
             wire.append(wire: Bench.name(number))
-            return resolver.ask(QuestionKey(name: wire.readable, type: .a), number: number)
+            return resolver.ask(
+                QuestionKey(name: wire.readable, type: .a), name: Bench.name(number), number: number)
         }
 
         static func name(_ number: UInt64) -> DomainName {

@@ -1,5 +1,5 @@
-// Many datagrams in one call, each with the address that it was sent to: recvmmsg(2) and sendmmsg(2), whose structures Swift
-// cannot lay out.
+// Many datagrams in one call, each with the address that it was sent to: recvmmsg(2), sendmmsg(2) and UDP_SEGMENT (udp(7)),
+// whose structures Swift cannot lay out.
 #pragma once
 #include <stdint.h>
 #include <sys/socket.h>
@@ -33,8 +33,10 @@ struct weir_datagram {
 
 enum { WEIR_DATAGRAMS = 32 };
 
-// Receives at most WEIR_DATAGRAMS datagrams; -1 with errno when none came.
-int weir_receive_datagrams(int fd, struct weir_datagram *datagrams, unsigned count);
+// Receives at most WEIR_DATAGRAMS datagrams; -1 with errno when none came. Their addresses are looked at where `addressed`.
+int weir_receive_datagrams(int fd, struct weir_datagram *datagrams, unsigned count, int addressed);
 
-// Sends at most WEIR_DATAGRAMS datagrams, each from its own address; the number sent, or -1 with errno.
-int weir_send_datagrams(int fd, const struct weir_datagram *datagrams, unsigned count);
+// Sends at most WEIR_DATAGRAMS datagrams, each from its own address, and answers how many the kernel took; `refusal` becomes
+// why it did not take one, or 0. Where the port of the other side is 0, the socket is connected and has both addresses. Those
+// that differ in their bytes alone go through the kernel as one packet, which is cut where it arrives or leaves the machine.
+unsigned weir_send_datagrams(int fd, const struct weir_datagram *datagrams, unsigned count, int *refusal);

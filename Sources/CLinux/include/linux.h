@@ -34,6 +34,7 @@
 
 // glibc declares these only under _GNU_SOURCE, which would make types differ from those of Swift's Glibc module.
 extern int unshare(int);
+extern intptr_t getrandom(void *, uintptr_t, unsigned);
 extern int close_range(unsigned, unsigned, int);
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pipe2(int[2], int);

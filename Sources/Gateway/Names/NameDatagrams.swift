@@ -22,6 +22,8 @@ final class NameDatagrams: NameDoor {
     /// In one go before others have their turn.
     private static let batchesPerTurn = 8
     private static let sendersMost = 64
+    /// Where so many came at once, more are on their way.
+    private static let gathersFrom = 4
 
     /// A port of one family.
     private struct Door: Hashable {
@@ -78,7 +80,10 @@ final class NameDatagrams: NameDoor {
                 names.take(questions[index], from: questions.peer(index), to: asked, through: self)
             }
             flush()
-            if count < slots { return }
+            if count < slots {
+                if count >= NameDatagrams.gathersFrom { worker.loop.gather() }
+                return
+            }
         }
         worker.loop.again(self)
     }
@@ -99,9 +104,9 @@ final class NameDatagrams: NameDoor {
     private func flush() {
         guard answers.count > 0 else { return }
         if leaving == own {
-            _ = answers.send(on: socket)
+            answers.send(on: socket)
         } else if let sender = try? sender(leaving) {
-            _ = answers.send(on: sender.socket)
+            answers.send(on: sender.socket)
         } else {
             answers.removeAll()
         }

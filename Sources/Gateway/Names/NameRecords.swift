@@ -79,6 +79,29 @@ extension NameServer {
         }
         facts.type = NameFacts.Code(exchange.query.type.label, exchange.query.type.rawValue)
         facts.responseCode = code.map { NameFacts.Code($0.label, $0.rawValue) }
+        let isCurrent = exchange.snapshot === worker.snapshot
+        if exchange.isPlain, exchange.inspected == 0, isCurrent, !framing {
+            if let asker = standings.frame(of: exchange) {
+                let transaction = FramedTransaction(
+                    id: exchange.id, startMicroseconds: exchange.startMicroseconds, durationMicroseconds: duration,
+                    port: exchange.client.port, bytesOut: UInt64(exchange.bytesOut), bytesIn: UInt64(bytesIn))
+                worker.recorder.append(transaction, asker, facts, rule: exchange.decision.rule?.text)
+                return nil
+            }
+            if let frames = worker.recorder.appendFraming(session(exchange, facts, bytesIn, duration)) {
+                standings.keep(exchange, frames.asker)
+            }
+            return nil
+        }
+        let record = session(exchange, facts, bytesIn, duration)
+        if framing { return worker.recorder.appendFraming(record) }
+        worker.recorder.append(record)
+        return nil
+    }
+
+    private func session(
+        _ exchange: NameExchange, _ facts: NameFacts, _ bytesIn: Int, _ duration: Int64
+    ) -> SessionRecord {
         var record = SessionRecord(
             id: exchange.id, startMicroseconds: exchange.startMicroseconds, durationMicroseconds: duration,
             service: exchange.service.name, pod: exchange.snapshot.policy.podName(exchange.identity),
@@ -90,9 +113,7 @@ extension NameServer {
         record.names = facts
         record.evidence = exchange.evidence
         record.isToldAlready = exchange.isToldAlready
-        if framing { return worker.recorder.appendFraming(record) }
-        worker.recorder.append(record)
-        return nil
+        return record
     }
 
     /// Records what stands.

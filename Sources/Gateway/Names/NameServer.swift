@@ -42,9 +42,10 @@ final class NameServer: Handler {
     /// The text of a name while its record is written.
     var nameText = Buffer(capacity: 1024)
     let watch: NameJudge
-    private(set) var standings = NameStandings()
-    private var pending: [UInt64: Pending] = [:]
-    private var lastNumber: UInt64 = 0
+    var standings = NameStandings()
+    /// By the number that the resolver knows them by, which is taken again when it has answered.
+    private var pending: ContiguousArray<Pending?> = []
+    private var vacant: ContiguousArray<Int> = []
     private var wallMicroseconds: Int64 = 0
     private var ticks: Int64 = 0
     /// Where answers are written before they leave; empty between them.
@@ -155,11 +156,18 @@ final class NameServer: Handler {
         _ exchange: NameExchange, _ bytes: UnsafeRawBufferPointer, _ key: QuestionKey, stale: AnswerStore.Hit?,
         through door: NameDoor
     ) {
-        lastNumber += 1
+        if vacant.isEmpty {
+            vacant.append(pending.count)
+            pending.append(nil)
+        }
+        let number = vacant[vacant.count - 1]
         let until = stale == nil ? Ticks.never : now + ResolverCore.stalePatience
-        switch worker.resolver.ask(key, number: lastNumber, until: until, client: exchange.client.address) {
+        let start = worker.resolver.ask(
+            key, name: exchange.name, number: UInt64(number), until: until, client: exchange.client.address)
+        switch start {
         case .pending:
-            pending[lastNumber] = Pending(
+            vacant.removeLast()
+            pending[number] = Pending(
                 exchange: exchange, bytes: ContiguousArray(bytes), door: door.token, stale: stale)
         case .failed(let failure):
             if let stale { return give(exchange, bytes, Given(stale), through: door) }
@@ -169,7 +177,8 @@ final class NameServer: Handler {
 
     /// What servers were asked has come to something.
     func answered(_ number: UInt64, _ outcome: Outcome) {
-        guard let waiting = pending.removeValue(forKey: number) else { return }
+        guard let waiting = pending[Int(number)].take() else { return }
+        vacant.append(Int(number))
         guard let door = worker.loop.handler(waiting.door) as? NameDoor else { return giveUp(waiting) }
         waiting.bytes.withUnsafeBytes { bytes in
             switch outcome {
@@ -184,8 +193,9 @@ final class NameServer: Handler {
 
     /// The worker ends: what is still under way leaves its record.
     func end() {
-        for waiting in pending.values { giveUp(waiting) }
+        for case .some(let waiting) in pending { giveUp(waiting) }
         pending.removeAll()
+        vacant.removeAll()
         digest.writeAll(to: self)
     }
 

@@ -82,10 +82,7 @@ struct NameStandings {
         _ hit: AnswerStore.Hit, for client: IPAddress, to asked: Endpoint, at listener: ListenerContext,
         _ snapshot: Snapshot
     ) -> Found? {
-        guard hit.isHot, !hit.isStale, generation == snapshot.generation,
-            let asker = askers[NameStandings.place(of: client)], asker.client == client, asker.asked == asked,
-            asker.listener === listener
-        else { return nil }
+        guard hit.isHot, !hit.isStale, let asker = asker(client, asked, listener, snapshot) else { return nil }
         let tag = NameStandings.tag(of: hit.answer, asker.service)
         for at in NameStandings.places(tag) where answers[at].tag == tag {
             guard let answer = answers[at].answer, answer.kept === hit.answer, answer.service == asker.service,
@@ -94,6 +91,32 @@ struct NameStandings {
             return (asker, answer)
         }
         return nil
+    }
+
+    private func asker(
+        _ client: IPAddress, _ asked: Endpoint, _ listener: ListenerContext, _ snapshot: Snapshot
+    ) -> Asker? {
+        guard generation == snapshot.generation, let asker = askers[NameStandings.place(of: client)],
+            asker.client == client, asker.asked == asked, asker.listener === listener
+        else { return nil }
+        return asker
+    }
+
+    /// What the records of whoever asks have in common.
+    func frame(of exchange: NameExchange) -> AskerFrame? {
+        asker(exchange.client.address, exchange.asked, exchange.listener, exchange.snapshot)?.frame
+    }
+
+    /// Keeps it.
+    mutating func keep(_ exchange: NameExchange, _ frame: AskerFrame) {
+        begin(exchange.snapshot)
+        askers[NameStandings.place(of: exchange.client.address)] = Asker(exchange, frame)
+    }
+
+    private mutating func begin(_ snapshot: Snapshot) {
+        guard generation != snapshot.generation else { return }
+        self = NameStandings()
+        generation = snapshot.generation
     }
 
     /// Whether all that is to be said of this exchange will be so the next time, and there is a place for it. Types that can
@@ -105,10 +128,7 @@ struct NameStandings {
             !snapshot.profiles[exchange.identity.service].reads.contains(.name),
             [.a, .aaaa, .https].contains(exchange.query.type), answer.bytes.count <= NameStandings.answerBytesMost
         else { return false }
-        if generation != snapshot.generation {
-            self = NameStandings()
-            generation = snapshot.generation
-        }
+        begin(snapshot)
         let tag = NameStandings.tag(of: answer, exchange.identity.service)
         if NameStandings.places(tag).contains(where: { answers[$0].answer == nil || answers[$0].tag == tag }) {
             return true
@@ -121,7 +141,7 @@ struct NameStandings {
     mutating func keep(
         _ exchange: NameExchange, _ kept: StoredAnswer, _ cut: NameCut, given: StoredAnswer, _ frames: NameFrames
     ) {
-        askers[NameStandings.place(of: exchange.client.address)] = Asker(exchange, frames.asker)
+        keep(exchange, frames.asker)
         let tag = NameStandings.tag(of: kept, exchange.identity.service)
         let places = NameStandings.places(tag)
         let place =
