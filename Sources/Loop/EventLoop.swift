@@ -123,7 +123,7 @@ public final class EventLoop {
     }
 
     /// Lets events gather for a moment before the next turn, as network cards do: where many small ones come, a call then takes
-    /// several. For handlers whose peers are further away than the moment is long.
+    /// several. Every handler of the loop waits so long, so it is for those that have much to do or whose peers are far away.
     public func gather() { gathers = true }
 
     /// With what the kernel adds to be lazy (PR_SET_TIMERSLACK, prctl(2)) some 60 µs.

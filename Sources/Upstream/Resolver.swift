@@ -63,6 +63,8 @@ public final class Resolver: Handler {
             if let channel { loop.remove(channel) }
         }
         channels.removeAll()
+        leaving = nil
+        questions.removeAll()
         waiting.removeAll()
         loop.remove(self)
     }

@@ -177,8 +177,9 @@ final class NameServer: Handler {
 
     /// What servers were asked has come to something.
     func answered(_ number: UInt64, _ outcome: Outcome) {
-        guard let waiting = pending[Int(number)].take() else { return }
-        vacant.append(Int(number))
+        let number = Int(number)
+        guard pending.indices.contains(number), let waiting = pending[number].take() else { return }
+        vacant.append(number)
         guard let door = worker.loop.handler(waiting.door) as? NameDoor else { return giveUp(waiting) }
         waiting.bytes.withUnsafeBytes { bytes in
             switch outcome {
