@@ -77,7 +77,7 @@ private func resolve(_ script: UnsafeRawBufferPointer) {
     let query = Array(sent[0].query)
     query.withUnsafeBytes { query in
         guard case .query(let read) = Query.read(query) else { preconditionFailure("a query that cannot be read") }
-        let start = core.ask(read.key(in: query), number: 7, until: .never, client: nil, now: now)
+        let start = core.ask(read.key(in: query), name: nil, number: 7, until: .never, client: nil, now: now)
         precondition(start == .pending)
     }
     act()
