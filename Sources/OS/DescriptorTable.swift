@@ -9,6 +9,9 @@ private let cloneFiles: Int32 = 0x400
 /// In a table that threads share, every system call counts the use of its file up and down, atomically, for another
 /// thread might close it meanwhile; alone it need not (a fiftieth of the CPU of a small request, measured). What is
 /// opened afterwards belongs to this thread alone; `kept` names what other threads go on using under the same number.
+///
+/// So whatever owns a descriptor must end on the thread that opened it: let go of last by a letter to another thread, it would
+/// close a number there that is somebody else's.
 public func keepOwnDescriptors(_ kept: [Int32]) throws(Errno) {
     _ = try retrying { Int(unshare(cloneFiles)) }
     // Copies of the others would keep files open that their owners close: rotated records, say.

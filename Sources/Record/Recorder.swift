@@ -121,11 +121,8 @@ public final class Recorder {
 
     /// Encodes an exchange whose line differs from the one that the frame was taken from in what it says itself.
     public func append(_ exchange: FramedExchange, in frame: borrowing LineFrame) {
-        giveBackSlot()
-        if dropsNow() { return }
-        let before = state.pointee.pendingBytes
+        guard let before = beginFramed() else { return }
         state.pointee.encoder.append(exchange, in: frame, to: &state.pointee.sessions.bytes)
-        state.pointee.sessions.lines += 1
         charge(state.pointee.pendingBytes - before)
     }
 
@@ -143,22 +140,24 @@ public final class Recorder {
 
     /// Encodes a transaction of whose client and of whose answer there are frames, for one service.
     public func append(_ transaction: FramedTransaction, _ asker: AskerFrame, _ answer: AnswerFrame) {
-        giveBackSlot()
-        if dropsNow() { return }
-        let before = state.pointee.pendingBytes
+        guard let before = beginFramed() else { return }
         state.pointee.encoder.append(transaction, asker, answer, to: &state.pointee.sessions.bytes)
-        state.pointee.sessions.lines += 1
         charge(state.pointee.pendingBytes - before)
     }
 
     /// Encodes one of whose client alone there is a frame, and which the rule allowed.
     public func append(_ transaction: FramedTransaction, _ asker: AskerFrame, _ names: NameFacts, rule: String?) {
-        giveBackSlot()
-        if dropsNow() { return }
-        let before = state.pointee.pendingBytes
+        guard let before = beginFramed() else { return }
         state.pointee.encoder.append(transaction, asker, names, rule: rule, to: &state.pointee.sessions.bytes)
-        state.pointee.sessions.lines += 1
         charge(state.pointee.pendingBytes - before)
+    }
+
+    /// A line without events is about to be encoded: what was pending before it, or nil where it is dropped.
+    private func beginFramed() -> Int? {
+        giveBackSlot()
+        if dropsNow() { return nil }
+        state.pointee.sessions.lines += 1
+        return state.pointee.pendingBytes
     }
 
     @discardableResult

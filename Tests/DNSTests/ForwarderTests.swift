@@ -152,6 +152,21 @@ struct ForwarderTests {
         #expect(Set(world.sent.map { "\($0.channel) \($0.id)" }).count == 1000)
     }
 
+    /// A call takes those that leave together; which port they have is chosen anew each time.
+    @Test func questionsThatLeaveTogetherShareAPort() {
+        let world = ForwarderWorld(inflight: 2000)
+        for turn in 0..<100 {
+            let before = world.sent.count
+            for index in 0..<7 {
+                let inquiry = ForwarderWorld.inquiry("n\(turn).m\(index).test")
+                #expect(world.core.ask(inquiry, for: .client(0), now: world.now) == .pending)
+            }
+            world.act()
+            #expect(Set(world.sent[before...].map(\.channel)).count == 1 && world.sent.count == before + 7)
+        }
+        #expect(Set(world.sent.map(\.channel)).count > 40)
+    }
+
     @Test func aPortIsReplacedAfterSomeHundredQuestions() {
         let world = ForwarderWorld()
         var uses: [Channel: Int] = [:]

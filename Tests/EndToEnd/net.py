@@ -132,8 +132,8 @@ class World:
         # Many short connections from few addresses: the ports of one are not to run out.
         for name in (p, g, o):
             lines.append(f"ip netns exec {name} sysctl -qw net.ipv4.ip_local_port_range='1024 65000'")
-            # Where the load test's programs listen.
-            lines.append(f"ip netns exec {name} sysctl -qw net.ipv4.ip_local_reserved_ports=3128,5300,8081-8099,9000-9099")
+            # Where the gateway and the load test's programs listen.
+            lines.append(f"ip netns exec {name} sysctl -qw net.ipv4.ip_local_reserved_ports=3128,5300,9000-9099,15000-15099")
             lines.append(f"ip netns exec {name} sysctl -qw net.core.somaxconn=4096")
         for line in lines:
             sh(line)

@@ -100,6 +100,11 @@ def unchunk(body):
         at = line + 2 + size + 2
 
 
+def echo(conversation):
+    while data := conversation.read():
+        conversation.send(data)
+
+
 def answer(body=b"ok\n", status=b"200 OK", fields=b""):
     return b"HTTP/1.1 %s\r\ncontent-length: %d\r\n%s\r\n%s" % (status, len(body), fields, body)
 

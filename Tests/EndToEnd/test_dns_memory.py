@@ -13,7 +13,7 @@ from dnswire import Client, ask
 from gateway import body_of, dns, service
 from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, PLAIN, POD, POD_DH157, POD_OTHER, POD_V6, POOL, RESOLVER, SECOND, UNBOUND
 from peers import Origin
-from test_tunnels import certificate, echo, tls_client, tls_server  # noqa: F401
+from test_tunnels import certificate, tls_client, tls_server  # noqa: F401
 from wire import read_response, request, send
 
 RULES = """[{to: canarytokens.com, action: allow}, {to: "*.turn.example", action: allow}, {to: canary.example, action: deny},

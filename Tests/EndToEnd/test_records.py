@@ -11,7 +11,7 @@ import pytest
 
 from gateway import body_of
 from net import until
-from peers import Origin, answer
+from peers import Origin, answer, echo
 from wire import read_all, read_response, request, send
 
 ALLOW = "services: [{name: myapp.default, mode: protect, rules: [{to: any, action: allow}]}]\n"
@@ -171,9 +171,6 @@ def test_a_record_tells_time_and_bytes_and_not_the_query(world, weir):
 def test_an_open_line_after_a_minute(world, weir):
     gateway = weir(ALLOW)
 
-    def echo(conversation):
-        while data := conversation.read():
-            conversation.send(data)
     with Origin(world, 7000, handler=echo):
         sock = send(world, b"\x00\x01", port=7000)
         until(lambda: [line for line in gateway.lines("sessions") if line["kind"] == "open"], timeout=75, what="the line")

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import body_of
 from net import CANARY, ORIGIN, until
-from peers import Origin, answer
+from peers import Origin, answer, echo
 from wire import read_all, read_response, request, send
 
 ALLOW = "services: [{name: myapp.default, mode: protect, rules: [{to: any, action: allow}]}]\n"
@@ -128,10 +128,6 @@ def test_an_exchange_under_way_finishes_under_its_own(world, weir):
 
 def test_a_tunnel_is_judged_again(world, weir):
     gateway = weir(ALLOW)
-
-    def echo(conversation):
-        while data := conversation.read():
-            conversation.send(data)
     with Origin(world, 7000, handler=echo) as origin, Origin(world, 7000, CANARY, handler=echo):
         cut = send(world, b"\x00\x01", port=7000)
         kept = send(world, b"\x00\x01", port=7000, address=CANARY)
@@ -150,10 +146,6 @@ def test_a_tunnel_is_judged_again(world, weir):
 def test_questions_to_the_admin_api_close_no_tunnel(world, weir):
     """Each loop has a descriptor table of its own: the number of an admin connection is that of a tunnel in another."""
     gateway = weir(ALLOW)
-
-    def echo(conversation):
-        while data := conversation.read():
-            conversation.send(data)
     with Origin(world, 7000, handler=echo):
         tunnels = [send(world, b"\x00\x01", port=7000) for _ in range(12)]
         for tunnel in tunnels:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import SSN_SENSOR
 from net import ATTACKER, ORIGIN, until
-from peers import Origin
+from peers import Origin, echo
 from wire import read_all, send, write
 
 NUMBER = b"295109912611193"
@@ -36,11 +36,6 @@ services:
     uninspectable: deny
     rules: [{to: any, action: allow}]
 """
-
-
-def echo(conversation):
-    while data := conversation.read():
-        conversation.send(data)
 
 
 @pytest.fixture(scope="module")

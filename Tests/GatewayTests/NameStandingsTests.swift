@@ -137,6 +137,35 @@ import Testing
         #expect(knows())
     }
 
+    /// What is known of a client's lines shortens those of its other names too, and says nothing of an earlier configuration.
+    @Test func linesOfOtherNamesReadAsOthersDo() throws {
+        let resolver = try ScriptedResolver([Wire.a(Self.address, ttl: 0)])
+        let bench = try bench(resolver)
+        let (one, two) = (try bench.asker(Self.loopback(1)), try bench.asker(Self.loopback(2)))
+        for name in ["a.good.test", "b.good.test", "c.good.test"] {
+            #expect(bench.ask(one, Wire.query(name))?.addresses == [Self.address])
+        }
+        #expect(bench.ask(two, Wire.query("d.good.test"))?.addresses == [Self.address])
+        #expect(bench.ask(one, Wire.query("a.bad.test"))?.code == 3)
+        let moved = Self.configuration(bench.door, resolver).replacing(
+            "service: app, pod: one", with: "service: app, pod: new")
+        try bench.reload(moved)
+        #expect(bench.ask(one, Wire.query("e.good.test"))?.addresses == [Self.address])
+
+        let records = bench.sessions
+        try #require(records.count == 6)
+        let alike = records[0...2].enumerated().map {
+            common($1).replacing("\(["a", "b", "c"][$0]).good.test", with: "x")
+        }
+        #expect(Set(alike).count == 1)
+        #expect(records[2].contains(#""pod":"one""#) && records[2].contains(#""name":"c.good.test""#))
+        #expect(records[3].contains(#""pod":"two","mode":"protect","client":"127.0.0.2:"#))
+        #expect(records[4].contains(#""action":"deny""#) && records[4].contains(#""pod":"one""#))
+        #expect(records[5].contains(#""pod":"new""#) && records[5].contains(#""rule":"app/0""#))
+        #expect(Set(records.map { $0.prefix(50) }).count == 6)
+        #expect(bench.slots == 0)
+    }
+
     @Test func endsWithTheConfiguration() throws {
         let resolver = try ScriptedResolver([Wire.a(Self.address)])
         let bench = try bench(resolver)

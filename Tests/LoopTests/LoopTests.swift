@@ -124,6 +124,30 @@ private func pair() -> (Int32, Int32) {
         #expect(probe.resumptions == 2)
     }
 
+    /// A moment in which events gather comes once for each wish, is short, and is not had where a handler waits for its turn.
+    @Test func gatheringIsAMoment() throws {
+        let loop = try EventLoop()
+        loop.longestSleep = 0
+        let probe = Probe(loop)
+        try loop.add(probe, descriptor: nil)
+        /// The best of several: the machine may be busy.
+        func turn(_ prepare: () -> Void) -> Int64 {
+            (0..<50).map { _ in
+                prepare()
+                let start = Clock.nanoseconds()
+                loop.turn()
+                return Clock.nanoseconds() - start
+            }.min() ?? 0
+        }
+        let gathering = turn { loop.gather() }
+        #expect((10_000..<5_000_000).contains(gathering))
+        #expect(turn {} < 10_000)
+        #expect(
+            turn {
+                loop.gather(); loop.again(probe)
+            } < 10_000)
+    }
+
     @Test func lettersOfOneThreadKeepTheirOrder() throws {
         let loop = try EventLoop()
         let seen = Mutex<[Int]>([])

@@ -79,24 +79,20 @@ extension NameServer {
         }
         facts.type = NameFacts.Code(exchange.query.type.label, exchange.query.type.rawValue)
         facts.responseCode = code.map { NameFacts.Code($0.label, $0.rawValue) }
-        let isCurrent = exchange.snapshot === worker.snapshot
-        if exchange.isPlain, exchange.inspected == 0, isCurrent, !framing {
-            if let asker = standings.frame(of: exchange) {
-                let transaction = FramedTransaction(
-                    id: exchange.id, startMicroseconds: exchange.startMicroseconds, durationMicroseconds: duration,
-                    port: exchange.client.port, bytesOut: UInt64(exchange.bytesOut), bytesIn: UInt64(bytesIn))
-                worker.recorder.append(transaction, asker, facts, rule: exchange.decision.rule?.text)
-                return nil
-            }
-            if let frames = worker.recorder.appendFraming(session(exchange, facts, bytesIn, duration)) {
-                standings.keep(exchange, frames.asker)
-            }
+        guard exchange.isPlain, exchange.inspected == 0, exchange.snapshot === worker.snapshot else {
+            worker.recorder.append(session(exchange, facts, bytesIn, duration))
             return nil
         }
-        let record = session(exchange, facts, bytesIn, duration)
-        if framing { return worker.recorder.appendFraming(record) }
-        worker.recorder.append(record)
-        return nil
+        if !framing, let asker = standings.frame(of: exchange) {
+            let transaction = FramedTransaction(
+                id: exchange.id, startMicroseconds: exchange.startMicroseconds, durationMicroseconds: duration,
+                port: exchange.client.port, bytesOut: UInt64(exchange.bytesOut), bytesIn: UInt64(bytesIn))
+            worker.recorder.append(transaction, asker, facts, rule: exchange.decision.rule?.text)
+            return nil
+        }
+        let frames = worker.recorder.appendFraming(session(exchange, facts, bytesIn, duration))
+        if let frames { standings.keep(exchange, frames.asker) }
+        return framing ? frames : nil
     }
 
     private func session(

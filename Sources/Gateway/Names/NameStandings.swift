@@ -141,7 +141,6 @@ struct NameStandings {
     mutating func keep(
         _ exchange: NameExchange, _ kept: StoredAnswer, _ cut: NameCut, given: StoredAnswer, _ frames: NameFrames
     ) {
-        keep(exchange, frames.asker)
         let tag = NameStandings.tag(of: kept, exchange.identity.service)
         let places = NameStandings.places(tag)
         let place =
