@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -74,6 +75,17 @@ def resolver(_resolver):
 @pytest.fixture(scope="session")
 def nginx(world, tmp_path_factory):
     return Nginx(world, str(tmp_path_factory.mktemp("nginx")))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A folder with `cert.pem` and `key.pem` of origin.example, signed by themselves."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=origin.example", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

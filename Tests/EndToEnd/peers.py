@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -103,6 +104,24 @@ def unchunk(body):
 def echo(conversation):
     while data := conversation.read():
         conversation.send(data)
+
+
+def tls_server(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+    def handler(conversation):
+        with context.wrap_socket(conversation.socket, server_side=True) as tls:
+            while data := tls.recv(65536):
+                tls.sendall(data)
+    return handler
+
+
+def tls_client(sock, name):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock, server_hostname=name)
 
 
 def answer(body=b"ok\n", status=b"200 OK", fields=b""):

@@ -12,8 +12,7 @@ import pytest
 from dnswire import Client, ask
 from gateway import body_of, dns, service
 from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, PLAIN, POD, POD_DH157, POD_OTHER, POD_V6, POOL, RESOLVER, SECOND, UNBOUND
-from peers import Origin
-from test_tunnels import certificate, tls_client, tls_server  # noqa: F401
+from peers import Origin, echo, tls_client, tls_server
 from wire import read_response, request, send
 
 RULES = """[{to: canarytokens.com, action: allow}, {to: "*.turn.example", action: allow}, {to: canary.example, action: deny},
@@ -72,7 +71,7 @@ def told(world, weir, unbound):
     return weir(CONFIG, dns=dns())
 
 
-def test_tls_without_a_name(world, told, certificate):  # noqa: F811
+def test_tls_without_a_name(world, told, certificate):
     """Attributed to the name the pod asked for and judged by it; another pod, that never asked, has no name there."""
     with Origin(world, 8443, CANARY, handler=tls_server(certificate)) as origin:
         with pytest.raises(OSError):

@@ -8,7 +8,7 @@ import pytest
 
 from dnspeers import Scripted, nothing
 from dnstunnels import DNS2TCP, Iodine, ordinary_names
-from dnswire import ask, many, name, questions
+from dnswire import ask, many, questions
 from gateway import dns
 from net import CANARY, ORIGIN, POD_DH157, POD_OTHER, UNBOUND, Wiretap, until
 

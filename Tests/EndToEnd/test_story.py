@@ -106,5 +106,3 @@ services:
     assert any("canarytokens.com" in line.values() and "dh157.default" in line.values() for line in lines)
     assert "canarytokens.com" in json.dumps(json.loads(
         gateway.command("report", "--format", "json", "-c", gateway.path).stdout))
-
-

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import SSN_SENSOR
 from net import ATTACKER, ORIGIN, until
-from peers import Origin, echo
+from peers import Origin, echo, tls_client, tls_server
 from wire import read_all, send, write
 
 NUMBER = b"295109912611193"
@@ -41,34 +41,6 @@ services:
 @pytest.fixture(scope="module")
 def gateway(shared):
     return shared(CONFIG)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=origin.example", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True)
-    return folder
-
-
-def tls_server(certificate):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-
-    def handler(conversation):
-        with context.wrap_socket(conversation.socket, server_side=True) as tls:
-            while data := tls.recv(65536):
-                tls.sendall(data)
-    return handler
-
-
-def tls_client(sock, name):
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname=name)
 
 
 def test_tls_passes_through_by_its_sni(world, gateway, resolver, certificate):

@@ -58,8 +58,9 @@ class TidyTest(unittest.TestCase):
 
     def test_bans(self):
         for call in ["try! f()", "x as! Int", 'fatalError("x")', "print(1)", "usleep(3)", "Thread.sleep(1)", "sleep(1)", "NSLock()"]:
-            self.expect("Sources/OS/A.swift", OPENING + f"let a = {call}\n", (2, ":"))
-        for call in ["// try! f()", '"try! f()"', "a.sleep(1)", "blueprint(1)", "func print(_ a: Int) {}; print(1)", 'm("\\(f("x")) try!")']:
+            self.expect("Sources/Loop/A.swift", OPENING + f"let a = {call}\n", (2, ":"))
+        for call in ["// try! f()", '"try! f()"', "a.sleep(1)", "blueprint(1)", "func print(_ a: Int) {}; print(1)",
+                     'm("\\(f("x")) try!")']:
             self.expect("Sources/OS/A.swift", OPENING + f"{call}\n")
         self.expect("Sources/weir/A.swift", OPENING + "print(1)\n")
         self.expect("Sources/OS/A.swift", OPENING + "// TO" + "DO: later\n", (2, "issue"))
