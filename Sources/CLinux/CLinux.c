@@ -69,20 +69,27 @@ void weir_class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_b
 
 // Compiled for each width by being inlined into a function for it. (`target_clones` would do the same, but its resolver
 // runs before ThreadSanitizer is ready.)
-static inline __attribute__((always_inline)) void keep_runs(
-    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
-    // AND of `length` neighbours, doubling what is known. The word after the last stays as it is: all or nothing.
-    memcpy(fold, mask, (words + 1) * sizeof *fold);
-    for (uintptr_t known = 1; known < length;) {
+static inline __attribute__((always_inline)) void runs_of(
+    const uint64_t *restrict mask, uintptr_t words, uintptr_t length, uint64_t *restrict runs) {
+    // AND of `length` neighbours, doubling what is known.
+    for (uintptr_t i = 0; i < words; i++) runs[i] = mask[i] & (mask[i] >> 1 | mask[i + 1] << 63);
+    runs[words] = mask[words];
+    for (uintptr_t known = 2; known < length;) {
         uintptr_t step = known < length - known ? known : length - known;
-        for (uintptr_t i = 0; i < words; i++) fold[i] &= fold[i] >> step | fold[i + 1] << (64 - step);
+        for (uintptr_t i = 0; i < words; i++) runs[i] &= runs[i] >> step | runs[i + 1] << (64 - step);
         known += step;
     }
+}
+
+static inline __attribute__((always_inline)) uint64_t keep(
+    const uint64_t *restrict runs, uintptr_t words, uintptr_t offset, uint64_t *restrict starts) {
+    uint64_t left = 0;
     if (offset == 0) {
-        for (uintptr_t i = 0; i < words; i++) starts[i] &= fold[i];
+        for (uintptr_t i = 0; i < words; i++) left |= starts[i] &= runs[i];
     } else {
-        for (uintptr_t i = 0; i < words; i++) starts[i] &= fold[i] >> offset | fold[i + 1] << (64 - offset);
+        for (uintptr_t i = 0; i < words; i++) left |= starts[i] &= runs[i] >> offset | runs[i + 1] << (64 - offset);
     }
+    return left;
 }
 
 static inline __attribute__((always_inline)) void drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
@@ -92,9 +99,14 @@ static inline __attribute__((always_inline)) void drop_after(const uint64_t *mas
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void keep_runs_avx2(
-    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
-    keep_runs(mask, words, offset, length, fold, starts);
+__attribute__((target("avx2"))) static void runs_avx2(
+    const uint64_t *mask, uintptr_t words, uintptr_t length, uint64_t *runs) {
+    runs_of(mask, words, length, runs);
+}
+
+__attribute__((target("avx2"))) static uint64_t keep_avx2(
+    const uint64_t *runs, uintptr_t words, uintptr_t offset, uint64_t *starts) {
+    return keep(runs, words, offset, starts);
 }
 
 __attribute__((target("avx2"))) static void drop_after_avx2(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
@@ -102,12 +114,18 @@ __attribute__((target("avx2"))) static void drop_after_avx2(const uint64_t *mask
 }
 #endif
 
-void weir_keep_runs(
-    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts) {
+void weir_runs(const uint64_t *mask, uintptr_t words, uintptr_t length, uint64_t *runs) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) return keep_runs_avx2(mask, words, offset, length, fold, starts);
+    if (__builtin_cpu_supports("avx2")) return runs_avx2(mask, words, length, runs);
 #endif
-    keep_runs(mask, words, offset, length, fold, starts);
+    runs_of(mask, words, length, runs);
+}
+
+uint64_t weir_keep(const uint64_t *runs, uintptr_t words, uintptr_t offset, uint64_t *starts) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return keep_avx2(runs, words, offset, starts);
+#endif
+    return keep(runs, words, offset, starts);
 }
 
 void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {

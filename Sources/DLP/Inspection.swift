@@ -132,7 +132,7 @@ public final class Inspection {
         guard let lanes = list.lanes.baseAddress else { return }
         for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits.count {
             if lane.pointee.fourDigits && !digits.four || !lane.pointee.mayBegin(in: base, value.count) { continue }
-            if !begun { search.begin(window) }
+            if !begun { search.begin(window, list) }
             begun = true
             let index = lane.pointee.reader
             var cursor = Cursor(allowance: Search.valueWork)

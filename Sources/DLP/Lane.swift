@@ -41,6 +41,7 @@ extension Lane {
 struct ReadList {
     let lanes: UnsafeBufferPointer<Lane>
     let classes: UnsafeBufferPointer<weir_byte_class>
+    let strips: UnsafeBufferPointer<Prefilter.Strip>
     /// No value shorter than this holds a match, nor one with fewer digits.
     let lengthMin: Int
     let digitsMin: Int
@@ -50,7 +51,7 @@ struct ReadList {
     static var none: ReadList {
         ReadList(
             lanes: UnsafeBufferPointer(start: nil, count: 0), classes: UnsafeBufferPointer(start: nil, count: 0),
-            lengthMin: .max, digitsMin: 0, lookBehind: 1)
+            strips: UnsafeBufferPointer(start: nil, count: 0), lengthMin: .max, digitsMin: 0, lookBehind: 1)
     }
 
     /// What it points at is the caller's to free, by `free`.
@@ -69,7 +70,7 @@ struct ReadList {
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
         }
         return ReadList(
-            lanes: copy(lanes), classes: copy(filter.classes),
+            lanes: copy(lanes), classes: copy(filter.classes), strips: copy(filter.strips),
             lengthMin: expressions.map { max($0.lengthMin, 1) }.min() ?? .max,
             digitsMin: expressions.map(\.digitsMin).min() ?? 0, lookBehind: expressions.map(\.lookBehind).max() ?? 1)
     }
@@ -87,6 +88,7 @@ struct ReadList {
         for lane in lanes { lane.runs.deallocate() }
         lanes.deallocate()
         classes.deallocate()
+        strips.deallocate()
     }
 
     private static func copy<T>(_ values: [T]) -> UnsafeBufferPointer<T> {

@@ -1,23 +1,24 @@
 import CLinux
 import Glibc
 
-/// The masks of one window, each made when the first pattern asks for it.
+/// The strips of one window, each made when the first pattern asks for it.
 final class Masks {
     private var words: UnsafeMutablePointer<UInt64>
     private var capacity = 0
-    /// Words of one mask: all of the window, and one after it.
+    /// Words of one strip: all of the window, and one after it.
     private var stride = 0
-    /// Which masks are made, as bits.
+    /// Which strips are made, as bits.
     private var made: UInt64 = 0
     private var base: UnsafePointer<UInt8>
     private var count = 0
     private var after: UInt64 = 0
     private let tail: UnsafeMutablePointer<UInt8>
-    /// For each pattern of a long window where it could begin, and room to work in at the end.
+    /// For each pattern of a long window where it could begin.
     private var starts: UnsafeMutablePointer<UInt64>
     private var startsCapacity = 0
-    /// For which patterns they are made, as bits.
+    /// For which patterns they are made, and which begin nowhere, as bits.
     private var planned: UInt64 = 0
+    private var absent: UInt64 = 0
 
     /// Words from which on a window is worth a pass as a whole, and the patterns that `planned` has bits for.
     private static let longWords = 16
@@ -37,14 +38,13 @@ final class Masks {
         starts.deallocate()
     }
 
-    func begin(_ window: Window) {
+    func begin(_ window: Window, _ list: ReadList) {
         (base, count) = (window.base, window.count)
         // What has not come yet could be anything; after the end there is nothing.
         after = window.ended ? 0 : .max
-        made = 0
-        planned = 0
+        (made, planned, absent) = (0, 0, 0)
         stride = (count + 63) / 64 + 1
-        let needed = stride * Prefilter.classesMax
+        let needed = stride * list.strips.count
         if needed > capacity {
             words.deallocate()
             words = .allocate(capacity: needed)
@@ -56,8 +56,10 @@ final class Masks {
     func candidate(_ lane: UnsafePointer<Lane>, _ list: ReadList, from: Int) -> Int {
         let runs = lane.pointee.runs
         guard from < count, let first = runs.first else { return count }
-        if stride > Self.longWords, let made = plan(lane, list) { return next(made, from) }
-        let mask = mask(first.mask, list)
+        if stride > Self.longWords, let base = list.lanes.baseAddress, lane - base < Self.plannedMax {
+            return plan(lane, lane - base, list, from)
+        }
+        let mask = strip(first.mask, list)
         let words = stride - 1
         var word = from / 64
         var wanted = UInt64.max << UInt64(from % 64)
@@ -73,6 +75,36 @@ final class Masks {
         return count
     }
 
+    /// In a long window the starts of a pattern are found all at once, by vectorised passes over the strips.
+    private func plan(_ lane: UnsafePointer<Lane>, _ index: Int, _ list: ReadList, _ from: Int) -> Int {
+        let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: index)
+        if planned & bit == 0 {
+            reserveStarts(list)
+            planned |= bit
+            if !findStarts(lane, index, list) { absent |= bit }
+        }
+        return absent & bit == 0 ? next(starts + index &* stride, from) : count
+    }
+
+    private func reserveStarts(_ list: ReadList) {
+        let needed = stride * min(list.lanes.count, Self.plannedMax)
+        guard planned == 0, startsCapacity < needed else { return }
+        starts.deallocate()
+        startsCapacity = needed
+        starts = .allocate(capacity: needed)
+    }
+
+    /// False where there are none: most patterns are done with after a run or two.
+    private func findStarts(_ lane: UnsafePointer<Lane>, _ index: Int, _ list: ReadList) -> Bool {
+        let words = UInt(stride - 1)
+        let own = starts + index * stride
+        own.update(repeating: .max, count: stride - 1)
+        for run in lane.pointee.runs
+        where weir_keep(strip(run.strip, list), words, UInt(run.offset), own) == 0 { return false }
+        if let refused = lane.pointee.refusedBefore { weir_drop_after(strip(refused, list), words, own) }
+        return true
+    }
+
     /// The first set bit at or after `from`.
     private func next(_ starts: UnsafePointer<UInt64>, _ from: Int) -> Int {
         let words = stride - 1
@@ -86,38 +118,16 @@ final class Masks {
         return min(word * 64 + found.trailingZeroBitCount, count)
     }
 
-    /// Where a pattern could begin in the whole window, in one vectorised pass over its masks.
-    private func plan(_ lane: UnsafePointer<Lane>, _ list: ReadList) -> UnsafePointer<UInt64>? {
-        guard let base = list.lanes.baseAddress, list.lanes.count <= Self.plannedMax else { return nil }
-        let index = lane - base
-        if planned == 0, startsCapacity < stride * (list.lanes.count + 1) {
-            starts.deallocate()
-            startsCapacity = stride * (list.lanes.count + 1)
-            starts = .allocate(capacity: startsCapacity)
-        }
-        let own = starts + index * stride
-        if planned & 1 << UInt64(index) != 0 { return UnsafePointer(own) }
-        planned |= 1 << UInt64(index)
-        let words = stride - 1
-        let fold = starts + list.lanes.count * stride
-        own.update(repeating: .max, count: words)
-        for run in lane.pointee.runs {
-            weir_keep_runs(mask(run.mask, list), UInt(words), UInt(run.offset), UInt(run.length), fold, own)
-        }
-        if let refused = lane.pointee.refusedBefore { weir_drop_after(mask(refused, list), UInt(words), own) }
-        return UnsafePointer(own)
-    }
-
     /// What the other runs of the plan and the byte before leave of `found`.
     private func others(_ lane: UnsafePointer<Lane>, _ list: ReadList, _ word: Int, _ found: UInt64) -> UInt64 {
         var found = found
         for at in 1..<max(lane.pointee.runs.count, 1) {
             let run = lane.pointee.runs[at]
-            found &= Self.starts(of: run, mask(run.mask, list), word)
+            found &= Self.starts(of: run, strip(run.mask, list), word)
             if found == 0 { return 0 }
         }
         if let refused = lane.pointee.refusedBefore {
-            let mask = mask(refused, list)
+            let mask = strip(refused, list)
             found &= ~(mask[word] << 1 | (word > 0 ? mask[word - 1] >> 63 : 0))
         }
         return found
@@ -142,25 +152,29 @@ final class Masks {
     }
 
     @inline(__always)
-    private func mask(_ index: Int, _ list: ReadList) -> UnsafePointer<UInt64> {
-        let mask = words + index &* stride
-        if made & 1 &<< UInt64(truncatingIfNeeded: index) == 0 { make(index, mask, list) }
-        return UnsafePointer(mask)
+    private func strip(_ index: Int, _ list: ReadList) -> UnsafePointer<UInt64> {
+        let strip = words + index &* stride
+        if made & 1 &<< UInt64(truncatingIfNeeded: index) == 0 { make(index, strip, list) }
+        return UnsafePointer(strip)
     }
 
-    private func make(_ index: Int, _ mask: UnsafeMutablePointer<UInt64>, _ list: ReadList) {
+    private func make(_ index: Int, _ strip: UnsafeMutablePointer<UInt64>, _ list: ReadList) {
         made |= 1 << UInt64(index)
-        guard let set = list.classes.baseAddress.map({ $0 + index }) else { return }
+        let made = list.strips[index]
+        if made.length > 1 {
+            return weir_runs(self.strip(made.set, list), UInt(stride - 1), UInt(made.length), strip)
+        }
+        guard let set = list.classes.baseAddress.map({ $0 + made.set }) else { return }
         let whole = count / 64
-        weir_class_masks(base, UInt(whole), set, mask)
+        weir_class_masks(base, UInt(whole), set, strip)
         let rest = count % 64
         if rest > 0 {
             memcpy(tail, base + whole * 64, rest)
             let inside: UInt64 = 1 << UInt64(rest) - 1
-            weir_class_masks(tail, 1, set, mask + whole)
-            mask[whole] = mask[whole] & inside | after & ~inside
+            weir_class_masks(tail, 1, set, strip + whole)
+            strip[whole] = strip[whole] & inside | after & ~inside
         }
-        mask[stride - 1] = after
+        strip[stride - 1] = after
     }
 
     /// How many of these bytes are digits, and whether four of them may stand together.

@@ -41,15 +41,14 @@ enum PaymentCard {
         }
     }
 
-    /// Whether a number that begins so could be a card, however it goes on.
-    private static func mayBegin(_ match: UnsafeRawBufferPointer) -> Bool {
-        guard match.count >= 2 else { return false }
-        let lead = Int(match[0] &- 0x30) * 10 + Int(match[1] &- 0x30)
-        return lead >= 100 || lengths[lead] != 0
+    /// Whether a number that begins with these two bytes could be a card, however it goes on.
+    static func mayBegin(_ first: UInt8, _ second: UInt8) -> Bool {
+        let (tens, units) = (first &- 0x30, second &- 0x30)
+        return tens > 9 || units > 9 || lengths[Int(tens) * 10 + Int(units)] != 0
     }
 
     static func accepts(_ match: UnsafeRawBufferPointer) -> Bool {
-        guard mayBegin(match), separatorsAgree(match), let digits = Digits(match), (12...19).contains(digits.count)
+        guard separatorsAgree(match), let digits = Digits(match), (12...19).contains(digits.count)
         else { return false }
         guard !digits.allSame, digits.luhn else { return false }
         return plans.contains { plan in

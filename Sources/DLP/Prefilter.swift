@@ -4,14 +4,22 @@ import CLinux
 /// that the first positions of a match can have.
 ///
 /// Each distinct set becomes one mask of bits over the value (bit i: byte i is in the set), made with vector
-/// instructions once for all patterns. A pattern's candidates are then the AND of shifted masks; a run of one set is
-/// folded in log2 steps. A start that is refused here could not have matched.
+/// instructions once for all patterns; so does each length of a run of one set, folded from its mask in log2 steps. A
+/// pattern's candidates are then the AND of shifted masks. A start that is refused here could not have matched.
 struct Prefilter: Sendable {
-    /// `length` positions from `offset` on are all in class `mask`.
+    /// What one mask says of a position: that `length` bytes from there on are all in a set.
+    struct Strip: Sendable, Equatable {
+        /// Index of the set, and of the strip of length 1 it is folded from.
+        var set: Int
+        var length: Int
+    }
+
+    /// `length` positions from `offset` on are all in class `mask`, which `strip` says of the first of them.
     struct Run: Sendable {
         var mask: Int
         var offset: Int
         var length: Int
+        var strip: Int
     }
 
     /// Of one pattern; empty where it cannot be filtered.
@@ -24,6 +32,8 @@ struct Prefilter: Sendable {
     }
 
     private(set) var classes: [weir_byte_class] = []
+    /// Those of the classes first, in their order.
+    private(set) var strips: [Strip] = []
     private(set) var plans: [Plan] = []
     private var sets: [ByteSet] = []
 
@@ -32,9 +42,27 @@ struct Prefilter: Sendable {
     /// A set this large says nothing.
     private static let wide = 128
     private static let rangesMax = 6
+    /// `Masks` has one bit for each.
+    private static let stripsMax = 64
 
     init(_ expressions: [Expression]) {
         for expression in expressions { plans.append(plan(expression)) }
+        strips = sets.indices.map { Strip(set: $0, length: 1) }
+        for plan in plans.indices { plans[plan].runs = plans[plan].runs.compactMap { cast($0) } }
+    }
+
+    /// The run with its strip; none where there is no room for one, and the others have to do.
+    private mutating func cast(_ run: Run) -> Run? {
+        var run = run
+        let strip = Strip(set: run.mask, length: run.length)
+        if let known = strips.firstIndex(of: strip) {
+            run.strip = known
+            return run
+        }
+        guard strips.count < Self.stripsMax else { return nil }
+        run.strip = strips.count
+        strips.append(strip)
+        return run
     }
 
     private mutating func plan(_ expression: Expression) -> Plan {
@@ -45,7 +73,7 @@ struct Prefilter: Sendable {
             let set = prefix[at].ranges.count == 1 && prefix[at].isSubset(of: .digits) ? .digits : prefix[at]
             var length = 1
             while at + length < prefix.count, same(prefix[at + length], set) { length += 1 }
-            if let mask = mask(set) { plan.runs.append(Run(mask: mask, offset: at, length: length)) }
+            if let mask = mask(set) { plan.runs.append(Run(mask: mask, offset: at, length: length, strip: mask)) }
             at += length
         }
         // The longest run of the smallest set first: it is the one that most often ends the work.

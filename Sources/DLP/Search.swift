@@ -34,9 +34,9 @@ struct Search {
     static let valueWork = 32 * 1024
     static let workPerByte = 16
 
-    func begin(_ window: Window) {
+    func begin(_ window: Window, _ list: ReadList) {
         scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
-        scratch.masks.begin(window)
+        scratch.masks.begin(window, list)
     }
 
     /// `settle`: decide by what is at hand, though little has come since the last try.
@@ -56,6 +56,10 @@ struct Search {
             }
             if lane.pointee.startsOnly && window.start + UInt64(at) > 0 { break }
             if at == window.count { break }
+            if !mayBegin(lane, window, at) {
+                at += 1
+                continue
+            }
             let allowed = cursor.allowance + Self.workPerByte * Int(clamping: window.start + UInt64(at))
             if cursor.work > allowed {
                 cursor.givenUp = true
@@ -64,8 +68,9 @@ struct Search {
             }
             let before = cursor.work
             var answer = judge.answer(lane, window, at: at, cost: &cursor.work)
-            // Bytes still to come may let the filter refuse this start, and then it must not have been an overrun.
-            if answer == .overrun && !window.ended && window.count - at < lane.pointee.filterLength {
+            // Bytes still to come may let filter or validator refuse this start: then it must not have been an overrun.
+            let mayBeRefused = window.count - at < max(lane.pointee.filterLength, Validator.leadBytes)
+            if answer == .overrun && !window.ended && mayBeRefused {
                 answer = .pending
             }
             switch answer {
@@ -93,5 +98,12 @@ struct Search {
         }
         cursor.next = window.start + UInt64(window.count)
         return .exhausted
+    }
+
+    /// What the validator says of a start whose first bytes have come.
+    @inline(__always)
+    private func mayBegin(_ lane: UnsafePointer<Lane>, _ window: Window, _ at: Int) -> Bool {
+        guard let validator = lane.pointee.validator, window.count - at >= Validator.leadBytes else { return true }
+        return validator.mayBegin(window.base[at], window.base[at + 1])
     }
 }

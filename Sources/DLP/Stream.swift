@@ -259,7 +259,7 @@ final class Stream {
     private func scan(_ window: Window, settle: Bool) {
         owner.inspected(window.count - carry.count)
         let search = owner.search
-        search.begin(window)
+        search.begin(window, list)
         guard let lanes = list.lanes.baseAddress else { return }
         for at in 0..<list.lanes.count {
             let lane = lanes + at

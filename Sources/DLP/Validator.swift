@@ -8,6 +8,14 @@ public enum Validator: String, Sendable, CaseIterable {
     public static func named(_ name: String) -> Validator? { Validator(rawValue: name) }
     public static var names: [String] { allCases.map(\.rawValue) }
 
+    /// Bytes that `mayBegin` looks at.
+    static let leadBytes = 2
+
+    /// False where no match that begins with these bytes is accepted: then the expression need not be asked.
+    func mayBegin(_ first: UInt8, _ second: UInt8) -> Bool {
+        self == .card ? PaymentCard.mayBegin(first, second) : true
+    }
+
     func accepts(_ match: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .luhn: Digits(match).map { $0.count > 1 && $0.luhn } ?? false

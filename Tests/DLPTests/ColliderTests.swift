@@ -63,6 +63,59 @@ import Testing
         }
     }
 
+    /// Windows of many words are filtered as a whole; the patterns share runs of different lengths.
+    @Test func longBodies() throws {
+        let inspection = Inspection(scratch: Scratch())
+        var dice = Dice(17)
+        let numbers = [
+            #"\d{4}"#, #"\b\d{3}-\d{4}"#, #"(?<![a1])1{5}"#, #"[12]\d{6,9}\b"#, #"\d{2}[ -]\d{4}"#, #"[a1-]{60,70}"#,
+            #"[a-f]{3}\d{17}"#, #"1{64}"#, #"\d{9}[a-z]{2}"#, #"A-?\d{12}\s"#,
+        ]
+        for _ in 0..<40 {
+            let regexes = (0..<12).map { _ in dice.pick(dice.below(3) == 0 ? Self.regexes : numbers) }
+            let profile = try Make.profile(regexes, action: .alert)
+            inspection.reset(profile)
+            inspection.keepAll()
+            for _ in 0..<4 {
+                let dense = dice.below(20)
+                let body = (0..<dice.below(5000)).map { _ in
+                    dice.pick(dice.below(20) < dense ? [0x31, 0x32] : Self.alphabet)
+                }
+                guard Self.check(profile, regexes, body, dice.cuts(body.count, most: 4), inspection) else { return }
+            }
+        }
+    }
+
+    /// What the validator says of the first bytes spares the expression; the findings are the same.
+    @Test func cardsAsTheirValidatorAloneWouldFindThem() throws {
+        let regexes = [#"(?<!\d)\d{12,19}(?!\d)"#, #"\d(?:[: -]?\d){11,18}"#, #"[\d:]{16}"#]
+        var dice = Dice(19)
+        for regex in regexes {
+            let sensor = Make.sensor("s0", regex, validator: "card")
+            let profile = Profile(
+                try Make.database([sensor]), [Attachment(sensor: "s0", action: .alert)], enforcing: false, hold: 0)
+            let inspection = Inspection(scratch: Scratch())
+            inspection.keepAll()
+            var found = 0
+            for _ in 0..<10 {
+                var body: [UInt8] = []
+                while body.count < 3000 {
+                    let known = [
+                        "6:0:1:1:0:0:0:9:9:0:1:3:9:4:2:4", "4111111111111111", "5555 5555 5555 4444", "1700187540571",
+                    ]
+                    body +=
+                        dice.below(4) == 0 ? Array(dice.pick(known).utf8) : [dice.pick(Array("0123456789:, -".utf8))]
+                }
+                inspection.reset(profile)
+                inspection.read(body, cuts: dice.cuts(body.count, most: 5))
+                let expected = Oracle.matches(regex, body) { $0.withUnsafeBytes { Validator.card.accepts($0) } }
+                found += expected.count
+                #expect(inspection.findings.map { Int($0.offset) } == expected.map(\.0), "\(regex)")
+            }
+            #expect(found > 0, "\(regex)")
+        }
+    }
+
     /// Values are read whole and by shorter ways.
     @Test func valuesAsWell() throws {
         let inspection = Inspection(scratch: Scratch())

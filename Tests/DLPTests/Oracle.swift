@@ -17,7 +17,10 @@ struct Oracle {
         return found.sorted { ($0.start, $0.pattern) < ($1.start, $1.pattern) }
     }
 
-    private static func matches(_ regex: String, _ body: [UInt8]) -> [(Int, Int)] {
+    /// `accepts`: a match that is refused is none, and the search goes on at the byte after its first.
+    static func matches(
+        _ regex: String, _ body: [UInt8], accepts: (ArraySlice<UInt8>) -> Bool = { _ in true }
+    ) -> [(Int, Int)] {
         var (error, offset): (Int32, Int) = (0, 0)
         let source = Array(regex.utf8)
         let options = UInt32(PCRE2_NEVER_UTF) | PCRE2_NO_DOTSTAR_ANCHOR
@@ -34,8 +37,10 @@ struct Oracle {
             pcre2_match_8(code, body, body.count, from, PCRE2_NOTEMPTY, data, nil) >= 0,
             let vector = pcre2_get_ovector_pointer_8(data)
         {
-            found.append((vector[0], vector[1]))
-            from = vector[1]
+            let (start, end) = (vector[0], vector[1])
+            let accepted = accepts(body[start..<end])
+            if accepted { found.append((start, end)) }
+            from = accepted ? end : start + 1
         }
         return found
     }

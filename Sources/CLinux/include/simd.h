@@ -62,10 +62,12 @@ static inline uint64_t weir_class_mask64(const uint8_t *bytes, const struct weir
 // One word for every 64 bytes, for `words` of them.
 void weir_class_masks(const uint8_t *bytes, uintptr_t words, const struct weir_byte_class *set, uint64_t *masks);
 
-// Keeps in `starts` the positions from which `length` bytes, `offset` further on, are all in the set of `mask`. `mask`
-// has one word more than `starts`; `fold` is room for as many. `length` is at least one, `offset` less than 64.
-void weir_keep_runs(
-    const uint64_t *mask, uintptr_t words, uintptr_t offset, uintptr_t length, uint64_t *fold, uint64_t *starts);
+// Where `length` bytes, at least two, are all in the set of `mask`. Both have one word more than `words`, which says what is
+// known of the bytes after them: all ones or all zeros.
+void weir_runs(const uint64_t *mask, uintptr_t words, uintptr_t length, uint64_t *runs);
+
+// Keeps in `starts` the positions that have a bit in `runs` `offset` further on, less than 64. Zero where none are left.
+uint64_t weir_keep(const uint64_t *runs, uintptr_t words, uintptr_t offset, uint64_t *starts);
 
 // Takes from `starts` the positions behind a byte of the set of `mask`.
 void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts);
