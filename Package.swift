@@ -57,7 +57,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "Bytes", "OS", "Policy", "DLP", "Record", "Config", "Gateway",
+                "Bytes", "OS", "TLS", "Policy", "DLP", "Record", "Config", "Gateway",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),

@@ -284,7 +284,7 @@ public struct ClientSession: ~Copyable {
 
 extension IPAddress {
     /// In network byte order: 4 bytes, or 16.
-    fileprivate var networkBytes: [UInt8] {
+    var networkBytes: [UInt8] {
         isV4
             ? stride(from: UInt32(24), through: 0, by: -8).map { UInt8(truncatingIfNeeded: v4Bits >> $0) }
             : [high, low].flatMap { half in

@@ -4,7 +4,7 @@ import COpenSSL
 ///
 /// Sound to share: nothing changes it once it is made, and OpenSSL counts its references atomically.
 package final class Identity: @unchecked Sendable {
-    package enum Key { case ec, rsa(Int32) }
+    package enum Key { case ec, p384, rsa(Int32) }
     package enum Digest { case sha256, sha1 }
 
     package let key: OpaquePointer
@@ -33,8 +33,11 @@ package final class Identity: @unchecked Sendable {
         X509_set_pubkey(certificate, self.key)
         var all = extensions
         if let names { all.append((NID_subject_alt_name, names)) }
+        // Of whom an identifier of a key is the hash.
+        var context = X509V3_CTX()
+        X509V3_set_ctx(&context, issuer?.certificate ?? certificate, certificate, nil, nil, 0)
         for (number, value) in all {
-            let one = X509V3_EXT_conf_nid(nil, nil, number, value)
+            let one = X509V3_EXT_conf_nid(nil, &context, number, value)
             precondition(X509_add_ext(certificate, one, -1) == 1)
             X509_EXTENSION_free(one)
         }
@@ -53,13 +56,26 @@ package final class Identity: @unchecked Sendable {
             extensions: [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign")])
     }
 
+    /// An authority with all that `openssl verify -x509_strict` asks for.
+    package static func strictAuthority(
+        _ name: String, by issuer: Identity? = nil, key: Key = .ec, from: Int = -1, to: Int = 30, path: String = ""
+    ) -> Identity {
+        Identity(
+            name, by: issuer, key: key, from: from, to: to,
+            extensions: [
+                (NID_basic_constraints, "critical,CA:TRUE" + path), (NID_key_usage, "critical,keyCertSign,cRLSign"),
+                (NID_subject_key_identifier, "hash"), (NID_authority_key_identifier, "keyid"),
+            ])
+    }
+
     private static func makeKey(_ kind: Key) -> OpaquePointer? {
         let context: OpaquePointer?
         switch kind {
-        case .ec:
+        case .ec, .p384:
+            let curve = if case .ec = kind { NID_X9_62_prime256v1 } else { NID_secp384r1 }
             context = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nil)
             EVP_PKEY_keygen_init(context)
-            EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, NID_X9_62_prime256v1)
+            EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, curve)
         case .rsa(let bits):
             context = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, nil)
             EVP_PKEY_keygen_init(context)

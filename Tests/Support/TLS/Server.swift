@@ -36,6 +36,11 @@ package final class Server {
     /// One more connection to the same server, which then takes the tickets it gave before.
     package convenience init(like other: Server) { self.init(context: other.context, Options()) }
 
+    /// Shows this certificate, with its key and chain, whatever it had before.
+    package func show(certificate: OpaquePointer, key: OpaquePointer, chain: OpaquePointer) {
+        precondition(SSL_use_cert_and_key(ssl, certificate, key, chain, 1) == 1)
+    }
+
     private init(context: OpaquePointer?, _ options: Options) {
         SSL_CTX_up_ref(context)
         self.context = context
