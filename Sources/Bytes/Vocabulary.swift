@@ -106,4 +106,10 @@ public enum Threat: String, Sendable, CaseIterable {
     /// The type ANY, whose large answers serve amplification (RFC 8482).
     case dnsAny = "dns_any"
     case dnsFlood = "dns_flood"
+    /// The server that is meant is hidden in an encrypted ClientHello, behind the public name of its provider.
+    case echPresent = "ech_present"
+    /// No version newer than TLS 1.1, which RFC 8996 forbids.
+    case tlsLegacy = "tls_legacy"
+    /// The server's certificate is not to be trusted: expired, of another name, or vouched for by nobody.
+    case untrustedUpstream = "untrusted_upstream"
 }

@@ -17,6 +17,9 @@ static inline void weir_ctx_set_session_cache(SSL_CTX *ctx, long mode) { SSL_CTX
 static inline void weir_ctx_no_renegotiation(SSL_CTX *ctx) {
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 }
+static inline void weir_ctx_prefer_own_ciphers(SSL_CTX *ctx) {
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+}
 static inline long weir_set_server_name(SSL *ssl, const char *name) { return SSL_set_tlsext_host_name(ssl, name); }
 static inline void weir_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 // A new key on P-256. Made the old way: of a key that EVP_EC_gen made, X509_set_pubkey encodes and decodes the public half

@@ -142,6 +142,7 @@ extension TLSSettings {
             trust: fields.optional(
                 "trust", .trust, default: .system, "Who is trusted upstream: system or a PEM bundle."))
         settings.trustPlace = fields.place(of: "trust")
+        settings.authorityPlace = fields.place(of: "authority")
         return settings
     }
 }

@@ -210,6 +210,7 @@ public struct TLSSettings: Sendable, Equatable {
     public var passthrough: [Destination] = []
     public var trust = Trust.system
     public var trustPlace = Place(file: "", line: 1, column: 1)
+    public var authorityPlace = Place(file: "", line: 1, column: 1)
 }
 
 /// What a service has that does not say otherwise.

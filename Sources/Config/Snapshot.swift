@@ -1,5 +1,6 @@
 import Bytes
 import DLP
+import Glibc
 import Policy
 import TLS
 
@@ -14,14 +15,18 @@ public final class Snapshot: Sendable {
     public let profiles: [Profile]
     /// What is no error and yet hardly meant.
     public let warnings: [ConfigError]
-    /// Who may vouch for resolvers that are asked over TLS; nil where none is.
+    /// Who may vouch for servers that are spoken to over TLS; nil where none is.
     public let trust: Trust?
+    /// Who vouches for us to clients whose TLS is read; nil where none is read, and before the first start.
+    public let authority: Authority?
+    /// How those are spoken to.
+    public let serverContext: ServerContext?
 
     private init(
         _ generation: UInt64, _ settings: Settings, _ policy: Policy, _ source: PolicySource, _ sensors: Database,
-        _ trust: Trust?
+        _ parties: Parties
     ) {
-        self.trust = trust
+        (trust, authority, serverContext) = (parties.trust, parties.authority, parties.serverContext)
         precondition(policy.services.map(\.name) == source.services.map(\.name), "one order of services")
         self.generation = generation
         self.settings = settings
@@ -43,19 +48,22 @@ public final class Snapshot: Sendable {
         let sensors = SensorSource(settings)
         let policy = source.compile(learned: learned, ownAddresses: ownAddresses)
         let database = sensors.compile(fingerprintKey: fingerprintKey)
-        let trust = settings.trust
-        let errors = policy.errors + database.errors + sensors.unknown + trust.errors
+        let parties = settings.parties
+        let errors = policy.errors + database.errors + sensors.unknown + parties.errors
         guard errors.isEmpty, case .success(let policy) = policy, case .success(let database) = database,
-            case .success(let trust) = trust
+            case .success(let parties) = parties
         else {
             return .failure(ConfigErrors(errors))
         }
-        return .success(Snapshot(generation, settings, policy, source, database, trust))
+        return .success(Snapshot(generation, settings, policy, source, database, parties))
     }
+
+    /// How much of its TLS is meant to be read.
+    public func inspect(service: Int) -> TLSSettings.Inspect { services[service].inspect ?? settings.tls.inspect }
 
     /// Whether TLS to this name is meant to be read for this service (`tls.inspect`, `tls.passthrough`).
     public func inspects(_ name: DomainName?, service: Int) -> Bool {
-        guard (services[service].inspect ?? settings.tls.inspect) != .never else { return false }
+        guard inspect(service: service) != .never else { return false }
         guard let name else { return true }
         return !settings.tls.passthrough.contains { passed in
             switch passed {
@@ -67,19 +75,44 @@ public final class Snapshot: Sendable {
     }
 }
 
+/// Who vouches for whom.
+private struct Parties {
+    var trust: Trust?
+    var authority: Authority?
+    var serverContext: ServerContext?
+}
+
 extension Settings {
-    /// The authorities of `tls.trust`, read where a resolver is asked over TLS.
-    fileprivate var trust: Result<Trust?, ConfigErrors> {
+    /// Whether TLS of any service is meant to be read.
+    public var inspectsAny: Bool {
+        tls.inspect != .never || services.contains { ($0.inspect ?? .never) != .never }
+    }
+
+    /// Those of `tls`, read where something is spoken over TLS.
+    fileprivate var parties: Result<Parties, ConfigErrors> {
+        var parties = Parties()
+        var errors: [ConfigError] = []
         let resolvers = dns.resolvers + dns.zones.flatMap(\.resolvers)
-        guard resolvers.contains(where: { $0.tlsName != nil }) else { return .success(nil) }
-        do throws(TrustFault) {
-            switch tls.trust {
-            case .system: return .success(try Trust(.system))
-            case .bundle(let path): return .success(try Trust(.file(path)))
+        if inspectsAny || resolvers.contains(where: { $0.tlsName != nil }) {
+            do throws(TrustFault) {
+                switch tls.trust {
+                case .system: parties.trust = try Trust(.system)
+                case .bundle(let path): parties.trust = try Trust(.file(path))
+                }
+                if inspectsAny { parties.serverContext = try ServerContext() }
+            } catch {
+                errors.append(ConfigError(tls.trustPlace, "tls.trust: \(error)"))
             }
-        } catch {
-            return .failure(ConfigErrors([ConfigError(tls.trustPlace, "tls.trust: \(error)")]))
         }
+        // Before the first start there is none.
+        if inspectsAny, access(tls.certificate, F_OK) == 0 || access(tls.key, F_OK) == 0 {
+            do throws(AuthorityFault) {
+                parties.authority = try Authority(certificate: tls.certificate, key: tls.key)
+            } catch {
+                errors.append(ConfigError(tls.authorityPlace, "tls.authority: \(error)"))
+            }
+        }
+        return errors.isEmpty ? .success(parties) : .failure(ConfigErrors(errors))
     }
 }
 

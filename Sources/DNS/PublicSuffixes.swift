@@ -231,6 +231,12 @@ public struct PublicSuffixes: Sendable {
         }
     }
 
+    /// Whether both names are of one registered domain.
+    public func areRelated(_ one: DomainName, _ other: DomainName) -> Bool {
+        guard let first = registered(of: one), let second = registered(of: other) else { return false }
+        return one.bytes[first] == other.bytes[second]
+    }
+
     /// Cuts the name of a question: its bytes from the first length to the root label, never compressed. Nil where they
     /// are no name. Allocates nothing.
     public func cut(_ name: UnsafeRawBufferPointer) -> NameCut? {

@@ -7,6 +7,7 @@ import OS
 import Policy
 import Record
 import Synchronization
+import TLS
 
 /// The composition root: reads the configuration, starts a loop per worker, and stays to control them.
 ///
@@ -25,6 +26,7 @@ public final class Gateway {
     private var watcher: ReloadWatcher?
     private var admins: [AdminListener] = []
     private var saver: StateSaver?
+    private var minter: ThreadHandle?
     private(set) var snapshot: Snapshot
     private(set) var workers: [WorkerHandle] = []
     private(set) var reloads: (succeeded: UInt64, failed: UInt64) = (0, 0)
@@ -64,6 +66,7 @@ public final class Gateway {
         let loaded = try learned.load(from: Gateway.learnedPath(settings))
         for complaint in loaded.damage { log.warning("\(Gateway.learnedPath(settings)): \(complaint)") }
         if let kept = loaded.keptAs { log.warning("the damaged state file is kept as \(kept)") }
+        try Gateway.makeAuthority(settings, log)
         snapshot = try Snapshot.build(
             settings, generation: 1, learned: learned, ownAddresses: ownAddresses, fingerprintKey: fingerprintKey
         ).get()
@@ -73,6 +76,14 @@ public final class Gateway {
             hostsFile: Hosts(Gateway.text("/etc/hosts")), suffixes: try Gateway.suffixes(settings, log),
             limits: settings.limits, log: log, ownAddresses: addresses,
             listeners: settings.listeners.map(\.address))
+    }
+
+    /// On a first start there is none yet, and its clients have still to be told of it.
+    private static func makeAuthority(_ settings: Settings, _ log: Log) throws(AuthorityFault) {
+        let (certificate, key) = (settings.tls.certificate, settings.tls.key)
+        guard settings.inspectsAny, !(try Authority.isThere(certificate: certificate, key: key)) else { return }
+        try Authority.make(certificate: certificate, key: key, now: Clock.wallMicroseconds() / 1_000_000)
+        log.info("made an authority for the TLS that is read: clients that trust \(certificate) can be read")
     }
 
     static func learnedPath(_ settings: Settings) -> String { "\(settings.state.directory)/learned" }
@@ -138,6 +149,7 @@ public final class Gateway {
         if hub.mark == nil {
             log.warning("without CAP_NET_ADMIN there is no SO_MARK: only explicit listeners are safe from loops")
         }
+        minter = try hub.leaves.start()
         let count = settings.workers > 0 ? settings.workers : processorCount()
         let mailboxes = try (0..<count).map { _ in try Mailbox() }
         let shared = [mailbox.descriptor] + mailboxes.map(\.descriptor)
@@ -168,6 +180,9 @@ public final class Gateway {
         let result = Settings.load(configPath).flatMap { fresh -> Result<Snapshot, ConfigErrors> in
             let restart = fresh.restartNeeded(from: snapshot.settings)
             if !restart.isEmpty { return .failure(ConfigErrors(restart)) }
+            do throws(AuthorityFault) { try Gateway.makeAuthority(fresh, log) } catch {
+                return .failure(ConfigErrors([ConfigError(fresh.tls.authorityPlace, "tls.authority: \(error)")]))
+            }
             return Snapshot.build(
                 fresh, generation: snapshot.generation + 1, learned: hub.learned, ownAddresses: ownAddresses,
                 fingerprintKey: fingerprintKey)
@@ -212,6 +227,8 @@ public final class Gateway {
     private func finish() {
         for worker in workers { worker.stop() }
         for worker in workers { worker.join() }
+        hub.leaves.close()
+        minter?.join()
         save()
         if !hub.writer.drain(timeout: .seconds(10)) {
             log.error("records were not all written: the disk does not take them")

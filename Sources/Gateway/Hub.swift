@@ -32,6 +32,10 @@ final class Hub: Sendable {
     private let listeners: [Endpoint]
     private let clients = Guarded<[IPAddress: Int]>([:])
     private let numbers = Guarded(Numbers())
+    /// What interception shows to clients.
+    let leaves: LeafStore
+    /// What is not read for a while though it is to be.
+    let bypass = Bypass()
     private let whenDrained = Guarded<(@Sendable () -> Void)?>(nil)
 
     /// Names of services and sensors by the number that the metrics know them by; a number is never used again.
@@ -55,6 +59,7 @@ final class Hub: Sendable {
         let pairs = max(limits.dnsTunnelPairs / 16 / Hub.decodersCount, 1)
         decoders = (0..<Hub.decodersCount).map { _ in SharedDecoder(pairs: pairs) }
         self.log = log
+        leaves = LeafStore(log: log)
         self.ownAddresses = Set(ownAddresses)
         self.listeners = listeners
     }

@@ -11,8 +11,10 @@ import Upstream
 ///
 /// ```
 ///  accept ─▶ detect ─▶ head ─▶ resolve ─▶ hold ─▶ dial ─▶ exchange ─▶ (head | closing)
-///               │        └──▶ refused ──▶ closing
-///               └──▶ tunnel
+///             │  ▲ │     └──▶ refused ──▶ closing
+///             │  │ └──▶ tunnel
+///             ▼  │
+///  mint ─▶ handshake
 /// ```
 ///
 /// Events only note what epoll said; `drive` then moves bytes until nothing moves, so no phase calls another in
@@ -21,6 +23,10 @@ final class Session: OriginUser {
     enum Phase: Equatable {
         /// Waiting for the first bytes, or for silence to tell that the server speaks first.
         case detect
+        /// TLS that is to be read: its certificate is being made.
+        case mint
+        /// TLS with the client is being agreed on.
+        case handshake
         /// HTTP/1: between two exchanges, or inside a head.
         case head
         /// A record slot is wanted before the head is taken.
@@ -42,8 +48,8 @@ final class Session: OriginUser {
         /// Nothing is read from the client, so a reset of its connection shows only in what epoll says.
         var waitsForOthers: Bool {
             switch self {
-            case .slot, .resolve, .hold, .dial, .exchange: true
-            case .detect, .head, .tunnel, .closing, .closed: false
+            case .mint, .slot, .resolve, .hold, .dial, .exchange: true
+            case .detect, .handshake, .head, .tunnel, .closing, .closed: false
             }
         }
     }
@@ -64,6 +70,8 @@ final class Session: OriginUser {
     /// Where the connection was going before it was brought here, or where CONNECT asked it to go.
     var target: Target
     var transport: Transport
+    /// Where the client began with TLS.
+    var tls: ClientTLS?
 
     var phase = Phase.detect { didSet { looked = false } }
     /// What the client sent that no phase has taken yet. Owns no memory while empty.
@@ -134,9 +142,9 @@ final class Session: OriginUser {
     override func originConnected() { drive() }
     override func resumed() { drive() }
 
-    override func originFailed(_ error: Errno) {
+    override func originFailed(_ fault: OriginFault) {
         origin = nil
-        dialFailed(error)
+        dialFailed(fault)
         drive()
     }
 
@@ -233,6 +241,8 @@ final class Session: OriginUser {
         switch phase {
         case .detect:
             return try takeInput() || moved
+        case .handshake:
+            return try stepHandshake() || moved
         case .head:
             // Who does not read the answers is not asked for more requests.
             if transport.isBacklogged { return moved }
@@ -256,7 +266,7 @@ final class Session: OriginUser {
             return try stepTunnel() || moved
         case .closing(let linger):
             return try stepClosing(linger: linger) || moved
-        case .slot, .resolve, .closed:
+        case .mint, .slot, .resolve, .closed:
             return moved
         }
     }
@@ -272,6 +282,7 @@ final class Session: OriginUser {
         guard transport.readable else { return false }
         let room = worker.room
         switch try transport.read(into: room) {
+        case .moved(0): return true
         case .moved(let count):
             lastMove = now
             let fresh = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
@@ -312,7 +323,7 @@ final class Session: OriginUser {
         case .head: takeHead(bytes)
         case .hold, .exchange: takeBody(bytes)
         case .closing: bytes.count
-        case .slot, .resolve, .dial, .tunnel, .closed: 0
+        case .mint, .handshake, .slot, .resolve, .dial, .tunnel, .closed: 0
         }
     }
 
@@ -329,7 +340,7 @@ final class Session: OriginUser {
         case .hold, .exchange:
             if let exchange, !exchange.requestEnded { abandon(exchange, as: nil) }
         case .closing: phase = .closed
-        case .slot, .resolve, .dial, .tunnel, .closed: break
+        case .mint, .handshake, .slot, .resolve, .dial, .tunnel, .closed: break
         }
     }
 }

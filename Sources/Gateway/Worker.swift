@@ -58,7 +58,8 @@ final class Worker {
         addressRules = Worker.addressRules(snapshot.policy)
         counters = Counters(services: hub.servicesNumbered)
         room = .allocate(byteCount: 64 * 1024, alignment: 64)
-        pool = OriginPool(loop: loop, mark: hub.mark)
+        pool = OriginPool(loop: loop, mark: hub.mark, room: room)
+        pool.trust = snapshot.trust
         resolver = try Resolver(loop: loop, settings: Worker.resolverSettings(snapshot, hub), mark: hub.mark)
         pool.connectTook = { [unowned self] in counters.addUpstreamConnect(microseconds: $0.count * 1000) }
         pool.counted = { [unowned self] in $0 > 0 ? counters.opened(.upstream) : counters.closed(.upstream) }
@@ -192,6 +193,7 @@ final class Worker {
         counters.grow(services: hub.servicesNumbered)
         resolver.adopt(Worker.resolverSettings(fresh, hub))
         resolver.trust = fresh.trust
+        pool.trust = fresh.trust
         loop.forEachHandler { ($0 as? Session)?.judgeAgain(under: fresh) }
         names?.adopted()
         // Spares would keep the old snapshot alive.

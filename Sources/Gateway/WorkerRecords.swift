@@ -57,7 +57,7 @@ extension Worker {
         }
         let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty
         let duration = microseconds() - exchange.startTicks
-        let record = SessionRecord(
+        var record = SessionRecord(
             kind: kind, id: exchange.id, startMicroseconds: exchange.startMicroseconds,
             durationMicroseconds: duration, service: exchange.service.name,
             pod: exchange.snapshot.policy.podName(exchange.identity), mode: exchange.decision.mode,
@@ -76,6 +76,7 @@ extension Worker {
             findings: findings,
             bytesBeforeVerdict: exchange.bytesBeforeVerdict, listener: session.listener.name,
             maskedHost: exchange.maskedHost, maskedPath: maskedPath, maskedFQDN: exchange.maskedHost)
+        record.tls = session.tls?.record(denied: exchange.action == .deny)
         if framing {
             recorder.append(record, keeping: &session.standing.frame)
         } else {

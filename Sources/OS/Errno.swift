@@ -14,6 +14,7 @@ public struct Errno: Error, Equatable, Sendable {
     public static let noDescriptorsAtAll = Errno(ENFILE)
     public static let timedOut = Errno(ETIMEDOUT)
     public static let reset = Errno(ECONNRESET)
+    public static let protocolError = Errno(EPROTO)
 }
 
 extension Errno: CustomStringConvertible {

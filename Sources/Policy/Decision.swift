@@ -121,7 +121,7 @@ extension Threat {
             .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood:
             .always
         case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration, .dnsZoneTransfer,
-            .dnsNull, .dnsAny:
+            .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream:
             .byMode
         // The inspection gave up: the service says what follows from that.
         case .decompressionBomb, .patternOverrun: .asUninspectable

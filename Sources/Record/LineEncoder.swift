@@ -153,8 +153,8 @@ struct LineEncoder: ~Copyable {
         strings += min(session.host?.count ?? 0, SessionRecord.hostBytesMax)
         strings += min(session.path?.count ?? 0, SessionRecord.pathBytesMax)
         strings += session.fqdn?.bytes.count ?? 0
-        return fixedBytes + LineCursor.bound(quoted: strings) + (session.names?.bound ?? 0) + 64
-            * session.evidence.count
+        let objects = (session.names?.bound ?? 0) + (session.tls?.bound ?? 0)
+        return fixedBytes + LineCursor.bound(quoted: strings) + objects + 64 * session.evidence.count
     }
 
     /// From the id to the path: what sessions and events have in common.
@@ -198,6 +198,7 @@ struct LineEncoder: ~Copyable {
         putName(session, into: &out)
         out.put(",\"application\":")
         out.put(quoted: session.application.label)
+        if session.tls != nil { putTLS(session, into: &out) }
         return client
     }
 
@@ -210,6 +211,13 @@ struct LineEncoder: ~Copyable {
             out.put(",\"named_by\":")
             out.put(quoted: namedBy.label)
         }
+    }
+
+    private mutating func putTLS(_ session: borrowing SessionRecord, into out: inout LineCursor) {
+        guard var tls = session.tls else { return }
+        // Mostly it is the name of the session over again: what is masked there is not to be read here.
+        if !session.maskedFQDN.isEmpty, tls.sni == session.fqdn?.description { tls.maskedSNI += session.maskedFQDN }
+        put(tls, into: &out)
     }
 
     private mutating func putRequest(_ session: borrowing SessionRecord, into out: inout LineCursor) {
@@ -352,7 +360,7 @@ struct LineEncoder: ~Copyable {
 }
 
 extension UnsafeRawBufferPointer {
-    fileprivate func cut(_ bound: Int) -> UnsafeRawBufferPointer {
+    func cut(_ bound: Int) -> UnsafeRawBufferPointer {
         count <= bound ? self : UnsafeRawBufferPointer(rebasing: self[..<bound])
     }
 

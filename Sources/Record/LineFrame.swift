@@ -5,7 +5,7 @@ import Bytes
 public struct LineFrame: ~Copyable {
     /// Where the parts are in a line.
     struct Places {
-        /// From the service to the application.
+        /// From the service to the application and the `tls` object.
         var parties: Range<Int>
         /// Just after the client.
         var client: Int

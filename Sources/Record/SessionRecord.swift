@@ -149,6 +149,8 @@ public struct SessionRecord: ~Copyable {
 
     /// Of a DNS transaction.
     public var names: NameFacts?
+    /// Of a session in TLS.
+    public var tls: TLSRecord?
     /// What a threat was told by, in numbers.
     public var evidence: [(key: StaticString, value: Int)] = []
     /// Its threat has been told already: no event.

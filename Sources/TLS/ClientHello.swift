@@ -28,6 +28,17 @@ public struct ClientHello: Equatable, Sendable {
     /// An encrypted ClientHello is inside, or a random stand-in for one: the two cannot be told apart.
     public var hasECH = false
 
+    // What tells one kind of client from another; without GREASE, as they came. Two bytes for each two of the message, and
+    // nothing is made of them before somebody asks.
+
+    public var ciphers: [UInt16] = []
+    /// The types of all extensions.
+    public var extensions: [UInt16] = []
+    /// RFC 8446 section 4.2.3; empty as well where the extension cannot be read, which is for the server to refuse.
+    public var signatureAlgorithms: [UInt16] = []
+    /// The first and the last byte of the first protocol of ALPN, which need not be text.
+    var protocolEnds: UInt16?
+
     /// The newest TLS version offered, such as 0x0304 for TLS 1.3.
     public var highestVersion: UInt16 { versions.max() ?? legacyVersion }
 
@@ -73,6 +84,7 @@ public struct ClientHello: Equatable, Sendable {
         guard let suites = reader.vector16(), suites.count >= 2, suites.count % 2 == 0 else {
             return .malformed("cipher suites")
         }
+        hello.ciphers = values(suites)
         guard let compressions = reader.vector8(), compressions.contains(0) else {
             return .malformed("compression methods")
         }
@@ -88,13 +100,17 @@ public struct ClientHello: Equatable, Sendable {
     /// Reads the extensions; answers with what is wrong, if anything is.
     private mutating func read(extensions: UnsafeRawBufferPointer) -> StaticString? {
         var reader = Reader(extensions)
+        // 20: browsers send 16 to 18, so that the list is made room for once.
+        self.extensions.reserveCapacity(20)
         var seen: Set<UInt16> = []
         while !reader.isEmpty {
             guard let type = reader.uint16(), let data = reader.vector16() else { return "extension" }
             // RFC 8446 section 4.2: no type twice. A second server name would be read by some and not by others.
             guard seen.insert(type).inserted else { return "repeated extension" }
+            if !ClientHello.isGrease(type) { self.extensions.append(type) }
             switch type {
             case 0: if !readServerName(data) { return "server_name" }
+            case 13: readSignatureAlgorithms(data)
             case 16: if !readALPN(data) { return "application_layer_protocol_negotiation" }
             case 43: if !readVersions(data) { return "supported_versions" }
             case 0xfe0d: hasECH = true
@@ -123,7 +139,9 @@ public struct ClientHello: Equatable, Sendable {
         reader = Reader(list)
         while !reader.isEmpty {
             guard let name = reader.vector8(), !name.isEmpty else { return false }
-            if name.count == 2, ClientHello.isGrease(UInt16(name[0]) << 8 | UInt16(name[1])) { continue }
+            let ends = UInt16(name[0]) << 8 | UInt16(name[name.count - 1])
+            if name.count == 2, ClientHello.isGrease(ends) { continue }
+            if protocolEnds == nil { protocolEnds = ends }
             alpn.append(String(decoding: name, as: UTF8.self))
         }
         return true
@@ -132,11 +150,24 @@ public struct ClientHello: Equatable, Sendable {
     private mutating func readVersions(_ data: UnsafeRawBufferPointer) -> Bool {
         var reader = Reader(data)
         guard let list = reader.vector8(), reader.isEmpty, list.count >= 2, list.count % 2 == 0 else { return false }
-        reader = Reader(list)
-        while let version = reader.uint16() {
-            if !ClientHello.isGrease(version) { versions.append(version) }
-        }
+        versions = ClientHello.values(list)
         return true
+    }
+
+    private mutating func readSignatureAlgorithms(_ data: UnsafeRawBufferPointer) {
+        var reader = Reader(data)
+        if let list = reader.vector16() { signatureAlgorithms = ClientHello.values(list) }
+    }
+
+    /// The numbers in a list of them, without GREASE.
+    private static func values(_ list: UnsafeRawBufferPointer) -> [UInt16] {
+        var reader = Reader(list)
+        var values: [UInt16] = []
+        values.reserveCapacity(list.count / 2)
+        while let value = reader.uint16() {
+            if !isGrease(value) { values.append(value) }
+        }
+        return values
     }
 
     /// RFC 8701: values reserved to keep readers tolerant, both bytes alike and ending in `a`.

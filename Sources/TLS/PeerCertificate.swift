@@ -38,9 +38,7 @@ public struct PeerCertificate: Equatable, Sendable {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var length: UInt32 = 0
         guard X509_digest(certificate, EVP_sha256(), &digest, &length) == 1 else { return "" }
-        let digits = Array("0123456789abcdef".utf8)
-        let text = digest.prefix(Int(length)).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return String(decoding: text, as: UTF8.self)
+        return Hex.text(digest.prefix(Int(length)))
     }
 
     /// What `body` prints, up to `textMax` bytes of it.

@@ -104,27 +104,15 @@ public final class Trust: @unchecked Sendable {
         return count
     }
 
-    // MARK: - How we speak
+    // MARK: - Verification
 
-    /// The intermediate profile of Mozilla's server-side recommendations, less what has no forward secrecy or no AEAD.
-    private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
-    private static let groups = "X25519:P-256:P-384"
-    /// 112 bits: RSA from 2048 bits, nothing signed with SHA-1 (SSL_CTX_set_security_level(3)).
-    private static let securityLevel: Int32 = 2
     /// Certificates between the peer's and a trusted one. Public chains have one or two.
     private static let depthMax: Int32 = 8
 
-    /// Said here in full, so that the system's openssl.cnf weakens nothing.
     private static func configure(_ context: OpaquePointer) throws(TrustFault) {
-        SSL_CTX_set_security_level(context, securityLevel)
-        guard weir_ctx_set_versions(context, TLS1_2_VERSION, TLS1_3_VERSION) == 1,
-            SSL_CTX_set_cipher_list(context, ciphers) == 1, weir_ctx_set_groups(context, groups) == 1
-        else { throw TrustFault(path: "OpenSSL", reason: ErrorQueue.drain()?.text ?? "refuses its settings") }
-        weir_ctx_no_renegotiation(context)
-        // Idle connections give their 16 KiB buffers back; a call that must be repeated brings its bytes from elsewhere.
-        weir_ctx_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
-        // Who wants to resume keeps a `Resumption`; a cache of all loops would be a lock of all loops.
-        weir_ctx_set_session_cache(context, Int(SSL_SESS_CACHE_OFF))
+        guard Manner.take(by: context) else {
+            throw TrustFault(path: "OpenSSL", reason: ErrorQueue.drain()?.text ?? "refuses its settings")
+        }
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
         SSL_CTX_set_verify_depth(context, depthMax)
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), UInt(X509_V_FLAG_PARTIAL_CHAIN))
@@ -135,7 +123,7 @@ public final class Trust: @unchecked Sendable {
     private static func verify(_ store: OpaquePointer?) -> Int32 {
         if X509_verify_cert(store) > 0 { return 1 }
         let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
-        guard let wire = SSL_get_ex_data(OpaquePointer(ssl), 0)?.assumingMemoryBound(to: Wire.self) else { return 0 }
+        guard let wire = Wire.of(OpaquePointer(ssl)) else { return 0 }
         let leaf = X509_STORE_CTX_get0_cert(store).map { PeerCertificate($0) }
         let culprit = X509_STORE_CTX_get_current_cert(store).map { PeerCertificate($0) }
         let fault = CertificateFault(X509_STORE_CTX_get_error(store), culprit ?? leaf)

@@ -10,6 +10,8 @@ struct Wire {
     private var output: UnsafeMutablePointer<Buffer>?
     /// The certificate that was refused, and why.
     var refusal: (fault: CertificateFault, certificate: PeerCertificate?)?
+    /// Of a server: what it may choose by ALPN, as it stands in the extension.
+    var protocols: [UInt8] = []
 
     var hasInput: Bool { !input.isEmpty }
 
@@ -44,6 +46,11 @@ struct Wire {
         BIO_set_data(bio, wire)
         BIO_set_init(bio, 1)
         return bio
+    }
+
+    /// The wire of a session, in OpenSSL's callbacks.
+    static func of(_ ssl: OpaquePointer?) -> UnsafeMutablePointer<Wire>? {
+        SSL_get_ex_data(ssl, 0)?.assumingMemoryBound(to: Wire.self)
     }
 
     private static func behind(_ bio: OpaquePointer?) -> UnsafeMutablePointer<Wire>? {

@@ -1,15 +1,36 @@
 import Bytes
 import Loop
 import OS
+import TLS
 
 /// Who an origin connection is working for; every call comes on the loop.
 open class OriginUser: Handler {
-    /// The connection stands.
+    /// The connection stands, and over TLS the server is who it should be.
     open func originConnected() {}
     /// It did not come to stand, or broke.
-    open func originFailed(_ error: Errno) {}
+    open func originFailed(_ fault: OriginFault) {}
     /// Something can be read or written again.
     open func originReady() {}
+}
+
+/// Why there is no connection to an origin server.
+public enum OriginFault: Error, Equatable, Sendable {
+    case system(Errno)
+    /// With the certificate that it showed, if any.
+    case tls(TLSFailure, PeerCertificate?)
+}
+
+/// Whom a connection over TLS must reach, and what it may speak.
+public struct SecureRoute: Hashable, Sendable {
+    /// Whom the certificate must name.
+    public var name: Host
+    /// Offered by ALPN (RFC 7301); nil: none.
+    public var alpn: String?
+
+    public init(name: Host, alpn: String?) {
+        self.name = name
+        self.alpn = alpn
+    }
 }
 
 /// Where a connection of the pool goes, and as whom.
@@ -17,10 +38,13 @@ public struct Route: Hashable, Sendable {
     public var to: Endpoint
     /// The client's address where the listener says `source: client`; then connections are not shared between clients.
     public var from: IPAddress?
+    /// Nil: in the clear.
+    public var secure: SecureRoute?
 
-    public init(to: Endpoint, from: IPAddress?) {
+    public init(to: Endpoint, from: IPAddress?, secure: SecureRoute? = nil) {
         self.to = to
         self.from = from
+        self.secure = secure
     }
 
     /// Looked up twice per request: few words for the hash, all fields for equality.
@@ -36,9 +60,11 @@ public final class Origin: Handler {
     public var transport: Transport
     /// Requests it has carried: more than none, and a silent end may just be the server's idle timeout.
     public private(set) var served = 0
+    /// Who vouched for it; nil in the clear.
+    private(set) var trust: Trust?
     private unowned(unsafe) let pool: OriginPool
     private var user: OriginUser?
-    private enum State { case connecting(since: Ticks), busy, idle, closed }
+    private enum State { case connecting(since: Ticks), securing(since: Ticks), busy, idle, closed }
     private var state: State
 
     init(_ transport: consuming Transport, place: IdleOrigins, pool: OriginPool, connected: Bool, now: Ticks) {
@@ -49,9 +75,14 @@ public final class Origin: Handler {
     }
 
     public var isConnected: Bool {
-        if case .connecting = state { return false }
-        return true
+        switch state {
+        case .connecting, .securing: false
+        case .busy, .idle, .closed: true
+        }
     }
+
+    /// Configured otherwise since it was verified.
+    var isOutdated: Bool { trust != nil && trust !== pool.trust }
 
     func take(for user: OriginUser) {
         self.user = user
@@ -59,6 +90,7 @@ public final class Origin: Handler {
     }
 
     func park() {
+        if served == 0 { pool.keepTicket(of: self) }
         user = nil
         served += 1
         state = .idle
@@ -68,9 +100,10 @@ public final class Origin: Handler {
     public func close(reset: Bool = false) {
         if case .closed = state { return }
         if case .idle = state { pool.forget(self) }
+        if case .busy = state, served == 0 { pool.keepTicket(of: self) }
         state = .closed
         user = nil
-        if reset { transport.socket.setResetOnClose() }
+        if reset { transport.socket.setResetOnClose() } else { transport.finish() }
         pool.closed(self)
     }
 
@@ -78,34 +111,73 @@ public final class Origin: Handler {
         switch state {
         case .connecting(let since):
             if let error = transport.socket.takeError() {
-                fail(error)
+                fail(.system(error))
             } else if events.contains(.writable) {
                 transport.note(events)
-                state = .busy
-                pool.connected(after: since)
-                user?.originConnected()
+                if let secure = place.route.secure {
+                    begin(secure, since: since)
+                } else {
+                    stand(since: since)
+                }
             }
+        case .securing(let since):
+            transport.note(events)
+            shake(since: since)
         case .busy:
             transport.note(events)
             user?.originReady()
         case .idle:
-            // A server that speaks or leaves while nothing was asked: the connection is of no more use.
-            if !events.isDisjoint(with: [.readable, .peerEnded, .broken]) { close() }
+            // A server that speaks or leaves while nothing was asked: the connection is of no more use. Tickets are not meant.
+            transport.note(events)
+            if transport.isPeerEnding || !transport.isDrained(pool.room) { close() }
         case .closed: break
         }
     }
 
     public override func expired() {
         switch state {
-        case .connecting: fail(.timedOut)
+        case .connecting, .securing: fail(.system(.timedOut))
         case .idle: close()
         case .busy, .closed: break
         }
     }
 
-    private func fail(_ error: Errno) {
+    private func begin(_ route: SecureRoute, since: Ticks) {
+        guard let trust = pool.trust else { return fail(.system(.protocolError)) }
+        self.trust = trust
+        state = .securing(since: since)
+        let session = TLSSession(
+            trust: trust, name: route.name, alpn: route.alpn.map { [$0] } ?? [], resuming: pool.resumption(of: route))
+        do throws(Errno) { try transport.secure(session) } catch { fail(.system(error)) }
+    }
+
+    /// Moves the handshake on.
+    private func shake(since: Ticks) {
+        do throws(Errno) {
+            _ = try transport.flush()
+            while !transport.isOpen, transport.readable {
+                switch try transport.read(into: pool.room) {
+                case .moved(0): continue
+                case .wouldBlock: return
+                // Nothing was asked, so there is nothing that it could be an answer to.
+                case .moved, .ended: return fail(.system(.protocolError))
+                }
+            }
+        } catch {
+            return fail(transport.failure.map { .tls($0, transport.certificate) } ?? .system(error))
+        }
+        if transport.isOpen { stand(since: since) }
+    }
+
+    private func stand(since: Ticks) {
+        state = .busy
+        pool.connected(after: since)
+        user?.originConnected()
+    }
+
+    private func fail(_ fault: OriginFault) {
         let user = user
         close()
-        user?.originFailed(error)
+        user?.originFailed(fault)
     }
 }

@@ -1,6 +1,7 @@
 import Bytes
 import Loop
 import OS
+import TLS
 
 /// The idle connections of one route. Kept as long as a connection of the route lives, so that neither taking one nor
 /// giving it back has to look for the others.
@@ -19,14 +20,23 @@ public final class OriginPool {
     private var routes: [Route: IdleOrigins] = [:]
     /// SO_MARK of the gateway's own connections, so that no rule sends them back here; nil without CAP_NET_ADMIN.
     private let mark: UInt32?
+    /// Who may vouch for servers; nil where no connection goes over TLS.
+    public var trust: Trust? { didSet { if trust !== oldValue { retireSecure() } } }
+    /// What the last connection of a secure route left for the next.
+    private var tickets: [SecureRoute: Resumption] = [:]
+    private static let ticketsMost = 4096
+    /// Where handshakes are read.
+    let room: UnsafeMutableRawBufferPointer
     /// Called with 1 for each connection that is made and with -1 for each that ends.
     public var counted: (Int) -> Void = { _ in }
     /// Called with the milliseconds that each connection took to stand.
     public var connectTook: (Milliseconds) -> Void = { _ in }
 
-    public init(loop: EventLoop, mark: UInt32?) {
+    /// - Parameter room: to read into, shared with whoever else reads on the loop.
+    public init(loop: EventLoop, mark: UInt32?, room: UnsafeMutableRawBufferPointer) {
         self.loop = loop
         self.mark = mark
+        self.room = room
     }
 
     /// An idle connection of this route, the one used last.
@@ -53,20 +63,24 @@ public final class OriginPool {
         let stands = try socket.connect(route.to)
         let number = socket.number
         let place = routes[route] ?? IdleOrigins(route)
+        // Over TLS it does not stand before the handshake is done, which begins with an event that is sure to come.
+        let isReady = stands && route.secure == nil
         let origin = Origin(
-            Transport(socket, connected: stands), place: place, pool: self, connected: stands, now: loop.now)
+            Transport(socket, connected: isReady), place: place, pool: self, connected: isReady, now: loop.now)
         try loop.add(origin, descriptor: number)
         if place.living == 0 { routes[route] = place }
         place.living += 1
         counted(1)
         origin.take(for: user)
-        if !stands { loop.setDeadline(origin, loop.now + timeout) }
+        if !isReady { loop.setDeadline(origin, loop.now + timeout) }
         return origin
     }
 
     /// Keeps a connection whose exchange ended cleanly, up to `keep` of a route.
     public func park(_ origin: Origin, keep: Int, idleTimeout: Milliseconds) {
-        guard !origin.transport.isPeerEnding, !origin.transport.isBacklogged, origin.transport.isDrained() else {
+        guard !origin.isOutdated, !origin.transport.isPeerEnding, !origin.transport.isBacklogged,
+            origin.transport.isDrained(room)
+        else {
             return origin.close()
         }
         guard origin.place.origins.count < keep else { return origin.close() }
@@ -79,6 +93,23 @@ public final class OriginPool {
     public func retire() {
         for place in routes.values { for origin in place.origins { origin.close() } }
     }
+
+    /// What was verified under another configuration is of no more use.
+    private func retireSecure() {
+        tickets.removeAll()
+        for place in routes.values where place.route.secure != nil { for origin in place.origins { origin.close() } }
+    }
+
+    /// Keeps what a connection that was used leaves for the next.
+    func keepTicket(of origin: Origin) {
+        guard let route = origin.place.route.secure, origin.transport.isOpen, !origin.isOutdated,
+            let ticket = origin.transport.resumption()
+        else { return }
+        if tickets.count == OriginPool.ticketsMost { tickets.removeAll() }
+        tickets[route] = ticket
+    }
+
+    func resumption(of route: SecureRoute) -> Resumption? { tickets[route] }
 
     func forget(_ origin: Origin) { origin.place.origins.removeAll { $0 === origin } }
 

@@ -251,9 +251,9 @@ extension Resolver {
         }
     }
 
-    private func session(with server: ServerAddress) -> ClientSession? {
+    private func session(with server: ServerAddress) -> TLSSession? {
         guard let name = server.tlsName, let trust else { return nil }
-        return ClientSession(trust: trust, name: .name(name), resuming: tickets[server])
+        return TLSSession(trust: trust, name: .name(name), resuming: tickets[server])
     }
 
     /// Keeps what lets the next connection to a server begin with less.

@@ -52,7 +52,7 @@ final class DatagramChannel: ResolverChannel {
 /// server has a name (RFC 7858).
 final class StreamChannel: ResolverChannel {
     private let server: ServerAddress
-    private var stream: TLSStream
+    private var transport: Transport
     /// Written and not handed to the kernel: the questions of a turn leave in one call.
     private var outbox = Buffer()
 
@@ -60,22 +60,26 @@ final class StreamChannel: ResolverChannel {
     private static let readsMost = 16
 
     init(
-        _ channel: Channel, to server: ServerAddress, session: consuming ClientSession?, resolver: Resolver,
+        _ channel: Channel, to server: ServerAddress, session: consuming TLSSession?, resolver: Resolver,
         mark: UInt32?
     ) throws(Errno) {
         let socket = try ResolverChannel.socket(.stream, to: server.endpoint, mark: mark)
         try socket.setNoDelay()
         let stands = try socket.connect(server.endpoint)
         self.server = server
-        stream = TLSStream(Transport(socket, connected: stands), session: session)
+        transport = Transport(socket, connected: stands)
         super.init(channel, resolver)
+        switch consume session {
+        case .some(let session): try transport.secure(session)
+        case .none: break
+        }
     }
 
-    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: stream.number) }
+    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: transport.socket.number) }
 
     override func finish() {
-        if let ticket = stream.resumption() { resolver.keep(ticket, of: server) }
-        stream.finish()
+        if let ticket = transport.resumption() { resolver.keep(ticket, of: server) }
+        transport.finish()
     }
 
     override func send(_ message: ContiguousArray<UInt8>) {
@@ -84,8 +88,8 @@ final class StreamChannel: ResolverChannel {
     }
 
     override func ready(_ events: Readiness) {
-        stream.note(events)
-        if stream.takeError() != nil { return resolver.failed(self) }
+        transport.note(events)
+        if transport.socket.takeError() != nil { return resolver.failed(self) }
         step()
     }
 
@@ -93,33 +97,33 @@ final class StreamChannel: ResolverChannel {
     override func resumed() { step() }
 
     private func step() {
-        do throws(StreamFault) {
+        do throws(Errno) {
             try flush()
             try read()
         } catch {
-            if token != .none { fail(error) }
+            if token != .none { fail() }
         }
     }
 
-    private func fail(_ fault: StreamFault) {
-        switch fault {
+    private func fail() {
+        switch transport.failure {
         // Messages have their length in front, so an end without close_notify, as many servers leave it, hides nothing.
-        case .system, .tls(.truncated): resolver.failed(self)
-        case .tls(let failure): resolver.failed(self, because: "\(server): \(failure)")
+        case nil, .truncated: resolver.failed(self)
+        case .some(let failure): resolver.failed(self, because: "\(server): \(failure)")
         }
     }
 
-    private func flush() throws(StreamFault) {
+    private func flush() throws(Errno) {
         if !outbox.isEmpty {
-            try stream.write(outbox.readable)
+            try transport.write(outbox.readable)
             outbox.removeAll()
         }
-        _ = try stream.flush()
+        _ = try transport.flush()
     }
 
-    private func read() throws(StreamFault) {
-        for _ in 0..<StreamChannel.readsMost where stream.readable {
-            switch try stream.read(into: resolver.room) {
+    private func read() throws(Errno) {
+        for _ in 0..<StreamChannel.readsMost where transport.readable {
+            switch try transport.read(into: resolver.room) {
             case .moved(let count): resolver.received(self, UnsafeRawBufferPointer(rebasing: resolver.room[..<count]))
             case .wouldBlock: return
             case .ended: return resolver.failed(self)
@@ -127,6 +131,6 @@ final class StreamChannel: ResolverChannel {
             // What came may have been the reason to close.
             if token == .none { return }
         }
-        if stream.readable { resolver.loop.again(self) }
+        if transport.readable { resolver.loop.again(self) }
     }
 }

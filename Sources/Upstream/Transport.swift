@@ -1,13 +1,15 @@
 import Bytes
 import OS
+import TLS
 
-/// One connection's bytes, both ways: a socket, what epoll last said of it, and what it has not taken yet.
-///
-/// Plain TCP; TLS becomes a second kind behind the same four verbs.
+/// One connection's bytes, both ways: a socket, what epoll last said of it, and what it has not taken yet; in the clear, or
+/// over TLS behind the same verbs.
 public struct Transport: ~Copyable {
     public let socket: Socket
-    /// A read may bring something.
-    public private(set) var readable: Bool
+    /// The socket may have something.
+    private var hasInput: Bool
+    /// Nil: in the clear.
+    private var layer: SecureLayer?
     private var writable: Bool
     private var peerEnded = false
     /// Accepted by `write`, not yet by the kernel. Owns no memory while empty.
@@ -22,48 +24,70 @@ public struct Transport: ~Copyable {
     /// - Parameter connected: false while a connection attempt is under way: nothing moves until epoll says so.
     public init(_ socket: consuming Socket, connected: Bool) {
         self.socket = socket
-        readable = connected
+        hasInput = connected
         writable = connected
     }
+
+    /// A read may bring something.
+    public var readable: Bool { hasInput || layer?.hasNews ?? false }
 
     /// The peer has said that it sends no more, though bytes may still wait to be read.
     public var isPeerEnding: Bool { peerEnded }
 
-    /// Bytes wait for the kernel: whoever feeds this side must pause.
-    public var isBacklogged: Bool { !backlog.isEmpty && !queued }
+    /// Bytes wait for the kernel, or for the handshake: whoever feeds this side must pause.
+    public var isBacklogged: Bool { !backlog.isEmpty && !queued || layer?.unsentCount ?? 0 > 0 }
     /// Bytes wait for more to leave with: `write` or `flush` sends them.
     public var isQueued: Bool { queued }
-    public var backlogCount: Int { backlog.count }
+    public var backlogCount: Int { backlog.count + (layer?.unsentCount ?? 0) }
 
     public mutating func note(_ events: Readiness) {
-        if !events.isDisjoint(with: [.readable, .peerEnded, .broken]) { readable = true }
+        if !events.isDisjoint(with: [.readable, .peerEnded, .broken]) { hasInput = true }
         if !events.isDisjoint(with: [.writable, .broken]) { writable = true }
         if !events.isDisjoint(with: [.peerEnded, .broken]) { peerEnded = true }
         if !events.isDisjoint(with: .broken) { isBroken = true }
     }
 
+    /// `.moved(0)` over TLS: what came held nothing for us. Throws `EPROTO` where TLS failed, and `failure` says how.
     public mutating func read(into room: UnsafeMutableRawBufferPointer) throws(Errno) -> IO {
+        if let layer { return try read(into: room, through: layer) }
+        return try receive(into: room)
+    }
+
+    private mutating func receive(into room: UnsafeMutableRawBufferPointer) throws(Errno) -> IO {
         let result = try socket.receive(into: room)
         switch result {
         case .moved(let count):
             bytesRead &+= UInt64(count)
             // A short read has emptied the socket (epoll(7)), unless the end of the stream is waiting behind it.
-            if count < room.count, !peerEnded { readable = false }
-        case .wouldBlock: readable = false
-        case .ended: readable = false
+            if count < room.count, !peerEnded { hasInput = false }
+        case .wouldBlock: hasInput = false
+        case .ended: hasInput = false
         }
         return result
     }
 
     /// Keeps bytes for the next `write` or `flush` to send first.
     public mutating func queue(_ bytes: UnsafeRawBufferPointer) {
+        if let layer {
+            queued = true
+            return layer.queue(bytes)
+        }
         if backlog.isEmpty { queued = true }
         backlog.append(bytes)
     }
 
     /// Takes all of `bytes`: sends what the kernel will have and keeps the rest in order.
     public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+        if let layer {
+            queued = false
+            layer.send(bytes)
+            return try hand(layer)
+        }
         if queued { return try writeQueued(bytes) }
+        try send(bytes)
+    }
+
+    private mutating func send(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
         var rest = bytes
         while backlog.isEmpty, writable, !rest.isEmpty {
             try moved(socket.send(rest), of: &rest)
@@ -80,6 +104,10 @@ public struct Transport: ~Copyable {
 
     /// Two pieces in one call where possible: a head from one buffer, the body from another.
     public mutating func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) throws(Errno) {
+        if let layer {
+            layer.queue(first)
+            return try write(second)
+        }
         guard backlog.isEmpty, writable else {
             queued = false
             backlog.append(first)
@@ -103,6 +131,10 @@ public struct Transport: ~Copyable {
 
     /// Offers the backlog to the kernel again; `true` when nothing is left.
     public mutating func flush() throws(Errno) -> Bool {
+        if queued, let layer {
+            layer.send(UnsafeRawBufferPointer(start: nil, count: 0))
+            try hand(layer)
+        }
         queued = false
         while writable, !backlog.isEmpty {
             var rest = backlog.readable
@@ -122,18 +154,101 @@ public struct Transport: ~Copyable {
         }
     }
 
-    /// For `splice`, which moves bytes past this value.
+    /// For `splice`, which moves bytes of a connection in the clear past this value.
     public mutating func spliced(in count: Int) { bytesRead &+= UInt64(count) }
 
     /// Whether nothing waits to be read. The kernel is asked only where the last read may have left something: an edge that
     /// has been told is not told again.
-    public mutating func isDrained() -> Bool {
-        guard readable else { return true }
-        var byte: UInt8 = 0
-        return (try? withUnsafeMutableBytes(of: &byte) { try read(into: $0) }) == .wouldBlock
+    ///
+    /// - Parameter room: for what belongs to TLS alone, such as tickets.
+    public mutating func isDrained(_ room: UnsafeMutableRawBufferPointer) -> Bool {
+        while readable {
+            guard let result = try? read(into: room) else { return false }
+            switch result {
+            case .moved(0): continue
+            case .wouldBlock: return true
+            case .moved, .ended: return false
+            }
+        }
+        return true
     }
 
-    public mutating func readWouldBlock() { readable = false }
+    public mutating func readWouldBlock() { hasInput = false }
     public mutating func writeWouldBlock() { writable = false }
     public var isWritable: Bool { writable }
+
+    /// Tells the peer that no more bytes follow, as far as the kernel takes it at once.
+    public mutating func shutdownWriting() {
+        finish()
+        socket.shutdownWriting()
+    }
+
+    // MARK: TLS
+
+    /// From here on all bytes go through the session, which is fresh.
+    ///
+    /// - Parameter first: what the peer has sent of it already.
+    public mutating func secure(
+        _ session: consuming TLSSession, first: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) throws(Errno) {
+        let layer = SecureLayer(session)
+        self.layer = layer
+        layer.handshake()
+        if !first.isEmpty { layer.receive(first) }
+        try hand(layer)
+    }
+
+    public var isSecure: Bool { layer != nil }
+    /// The handshake is done and the peer is who it should be; so is every peer in the clear.
+    public var isOpen: Bool { layer.map { $0.session.state != .handshaking && $0.failure == nil } ?? true }
+    /// Why TLS is over before its time.
+    public var failure: TLSFailure? { layer?.failure }
+    /// Of a connection that broke while it was written to: why, if the peer has said so before it left.
+    public mutating func lastFailure(_ room: UnsafeMutableRawBufferPointer) -> TLSFailure? {
+        guard let layer else { return nil }
+        hasInput = true
+        while layer.failure == nil, hasInput, case .moved? = try? read(into: room, through: layer) {}
+        return layer.failure
+    }
+
+    /// What the handshake settled.
+    public var facts: TLSSession.Facts? { layer?.session.facts }
+    public var certificate: PeerCertificate? { layer?.session.certificate }
+    /// For the next session with this server; best asked for when this one has been used.
+    public func resumption() -> Resumption? { layer?.session.resumption() }
+
+    /// Says over TLS that nothing more is sent, as far as the kernel takes it at once: a peer that is gone is not waited for.
+    public mutating func finish() {
+        guard let layer else { return }
+        _ = try? flush()
+        layer.close()
+        try? hand(layer)
+    }
+
+    private mutating func read(
+        into room: UnsafeMutableRawBufferPointer, through layer: SecureLayer
+    ) throws(Errno) -> IO {
+        if !layer.hasNews {
+            // The room takes the bytes as they come and, when the session has had them, what they mean.
+            switch try receive(into: room) {
+            case .moved(let count):
+                layer.receive(UnsafeRawBufferPointer(rebasing: room[..<count]))
+                // A peer that is gone does not hide why it was refused.
+                do throws(Errno) { try hand(layer) } catch { if !layer.hasNews { throw error } }
+            case .wouldBlock: return .wouldBlock
+            case .ended: layer.endOfStream()
+            }
+        }
+        switch layer.take(into: room) {
+        case .bytes(let count): return .moved(count)
+        case .end: return .ended
+        case .failure: throw .protocolError
+        case .none: return .moved(0)
+        }
+    }
+
+    /// Gives the socket what TLS has to say.
+    private mutating func hand(_ layer: SecureLayer) throws(Errno) {
+        try layer.drain { (bytes) throws(Errno) in try send(bytes) }
+    }
 }

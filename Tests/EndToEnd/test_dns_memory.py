@@ -19,6 +19,7 @@ RULES = """[{to: canarytokens.com, action: allow}, {to: "*.turn.example", action
             {to: short.example, action: allow}, {to: origin.example, action: allow}, {to: both.example, action: allow},
             {to: plain.example, action: allow}]"""
 CONFIG = """
+tls: {inspect: false}
 services:
   - {name: myapp.default, mode: protect, rules: %s}
   - {name: other.default, mode: protect, rules: %s}

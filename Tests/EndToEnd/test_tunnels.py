@@ -16,6 +16,7 @@ from wire import read_all, send, write
 NUMBER = b"295109912611193"
 
 CONFIG = SSN_SENSOR + """
+tls: {inspect: false}
 services:
   - name: myapp.default
     mode: protect

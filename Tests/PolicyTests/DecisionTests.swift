@@ -105,7 +105,7 @@ import Testing
                     .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood:
                     (.deny, .deny)
                 case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration,
-                    .dnsZoneTransfer, .dnsNull, .dnsAny:
+                    .dnsZoneTransfer, .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream:
                     (mode == .protect ? .deny : .alert, .deny)
                 case .decompressionBomb, .patternOverrun: (mode == .protect ? setting : min(setting, .alert), setting)
                 }

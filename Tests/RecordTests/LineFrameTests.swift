@@ -46,6 +46,7 @@ import Testing
         var namedBy: NamedBy?
         var would: Action
         var reason: Reason?
+        var tls: TLSRecord?
 
         init(_ random: inout Seeded) {
             (service, listener) = (random.text(20), random.text(8))
@@ -58,6 +59,10 @@ import Testing
             namedBy = random.maybe(NamedBy.host)
             would = Action.allCases.randomElement(using: &random) ?? .allow
             reason = random.maybe(Reason.violation)
+            tls = random.maybe(
+                TLSRecord(
+                    alpn: random.maybe(random.text(9)), sni: random.text(300), handling: .intercepted,
+                    issuer: random.maybe(random.text(300))))
         }
     }
 
@@ -98,7 +103,7 @@ import Testing
     }
 
     private static func record(_ exchange: FramedExchange, _ parties: Parties) -> SessionRecord {
-        SessionRecord(
+        var record = SessionRecord(
             id: exchange.id, startMicroseconds: exchange.startMicroseconds,
             durationMicroseconds: exchange.durationMicroseconds, service: parties.service, pod: parties.pod,
             mode: parties.mode, client: parties.client, destination: parties.destination, dialed: parties.dialed,
@@ -106,6 +111,8 @@ import Testing
             host: exchange.host, path: exchange.path, status: exchange.status, bytesOut: exchange.bytesOut,
             bytesIn: exchange.bytesIn, bytesInspected: exchange.bytesInspected, action: .allow, would: parties.would,
             rule: parties.rule, reason: parties.reason, listener: parties.listener)
+        record.tls = parties.tls
+        return record
     }
 
     @Test func isTheWholeLine() {

@@ -144,17 +144,17 @@ struct AuthorityTests {
     @Test(arguments: [Kind.made, .rsa, .p384, .intermediate]) func aClientTakesThem(_ kind: Kind) throws {
         let authority = try AuthorityTests.folder(kind).authority()
         let trust = Pair.trust(Array(authority.anchorPEM.utf8))
-        for version in ClientSessionTests.versions {
+        for version in TLSSessionTests.versions {
             for name in AuthorityTests.names {
                 let leaf = try authority.leaf(for: AuthorityTests.host(name), now: unixNow())
-                let server = ClientSessionTests.server(version, .good)
+                let server = TLSSessionTests.server(version, .good)
                 server.show(certificate: leaf.certificate, key: leaf.key, chain: leaf.chain)
                 var pair = Pair(server, name: name, trust: trust)
                 pair.settle()
                 #expect(pair.client.state == .open)
             }
             let other = try authority.leaf(for: AuthorityTests.host("dns.test"), now: unixNow())
-            let server = ClientSessionTests.server(version, .good)
+            let server = TLSSessionTests.server(version, .good)
             server.show(certificate: other.certificate, key: other.key, chain: other.chain)
             var pair = Pair(server, name: "below.dns.test", trust: trust)
             pair.settle()

@@ -76,8 +76,8 @@ struct CertificateTests {
     ]
 
     @Test(arguments: taken) func isVerified(_ one: Case) {
-        for version in ClientSessionTests.versions {
-            var pair = Pair(ClientSessionTests.server(version, one.identity), name: one.name, trust: one.trust)
+        for version in TLSSessionTests.versions {
+            var pair = Pair(TLSSessionTests.server(version, one.identity), name: one.name, trust: one.trust)
             pair.settle()
             pair.send("hello")
             pair.settle()
@@ -86,8 +86,8 @@ struct CertificateTests {
     }
 
     @Test(arguments: refused) func isRefused(_ one: Case) throws {
-        for version in ClientSessionTests.versions {
-            var pair = Pair(ClientSessionTests.server(version, one.identity), name: one.name, trust: one.trust)
+        for version in TLSSessionTests.versions {
+            var pair = Pair(TLSSessionTests.server(version, one.identity), name: one.name, trust: one.trust)
             pair.send("secret")
             pair.settle()
             #expect(pair.client.state == .failed(.certificate(try #require(one.fault))))

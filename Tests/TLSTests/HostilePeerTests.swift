@@ -11,7 +11,7 @@ struct HostilePeerTests {
         pair.settle()
         #expect(pair.client.state == .failed(.alert(70)))
         // A server that answers all the same: its ServerHello says 1.1.
-        var forced = Pair(ClientSessionTests.server(TLS1_2_VERSION))
+        var forced = Pair(TLSSessionTests.server(TLS1_2_VERSION))
         forced.toServer()
         var flight = forced.server.take()
         flight[10] = 2
@@ -33,8 +33,8 @@ struct HostilePeerTests {
 
     /// Every byte of what a server says, changed: a failure or a session in good order, never a trap, and never a
     /// plaintext that nobody sent.
-    @Test(arguments: ClientSessionTests.versions) func everyChangedByte(_ version: Int32) {
-        let server = ClientSessionTests.server(version)
+    @Test(arguments: TLSSessionTests.versions) func everyChangedByte(_ version: Int32) {
+        let server = TLSSessionTests.server(version)
         var (index, longest) = (0, 1)
         while index < longest {
             for flip: UInt8 in [0x01, 0x80] {
@@ -56,8 +56,8 @@ struct HostilePeerTests {
         }
     }
 
-    @Test(arguments: ClientSessionTests.versions) func aChangedRecordAfterwards(_ version: Int32) {
-        var pair = Pair(ClientSessionTests.server(version))
+    @Test(arguments: TLSSessionTests.versions) func aChangedRecordAfterwards(_ version: Int32) {
+        var pair = Pair(TLSSessionTests.server(version))
         pair.settle()
         pair.server.write(Array("good".utf8))
         let good = pair.server.take()
@@ -77,7 +77,7 @@ struct HostilePeerTests {
     }
 
     @Test func aRequestToRenegotiateIsRefused() {
-        var pair = Pair(ClientSessionTests.server(TLS1_2_VERSION))
+        var pair = Pair(TLSSessionTests.server(TLS1_2_VERSION))
         pair.settle()
         SSL_renegotiate(pair.server.ssl)
         SSL_do_handshake(pair.server.ssl)
@@ -90,7 +90,7 @@ struct HostilePeerTests {
     }
 
     @Test func keysAreUpdatedWhenAsked() {
-        var pair = Pair(ClientSessionTests.server(TLS1_3_VERSION))
+        var pair = Pair(TLSSessionTests.server(TLS1_3_VERSION))
         pair.settle()
         for _ in 0..<3 {
             SSL_key_update(pair.server.ssl, SSL_KEY_UPDATE_REQUESTED)
@@ -127,7 +127,7 @@ struct HostilePeerTests {
         var asked = Pair(Server(.good, .init(verify: SSL_VERIFY_PEER)))
         asked.settle()
         #expect(asked.client.state == .open)
-        for version in ClientSessionTests.versions {
+        for version in TLSSessionTests.versions {
             let verify = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
             var required = Pair(Server(.good, .init(versions: version...version, verify: verify)))
             required.settle()
@@ -137,14 +137,14 @@ struct HostilePeerTests {
 
     @Test func nothingWithoutARecordGrows() {
         // Half a record, for ever: it is held, and no more than it.
-        var pair = Pair(ClientSessionTests.server(TLS1_3_VERSION))
+        var pair = Pair(TLSSessionTests.server(TLS1_3_VERSION))
         pair.settle()
         pair.receive([23, 3, 3, 0x40, 0x00] + [UInt8](repeating: 0, count: 16_383))
         #expect(pair.client.state == .open && pair.plain.isEmpty && pair.cipher.isEmpty)
         pair.receive([0])
         #expect(pair.client.state != .open)
         // A record longer than any may be.
-        var long = Pair(ClientSessionTests.server(TLS1_3_VERSION))
+        var long = Pair(TLSSessionTests.server(TLS1_3_VERSION))
         long.settle()
         long.receive([23, 3, 3, 0x42, 0x00])
         #expect(long.client.state != .open)

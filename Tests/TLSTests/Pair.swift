@@ -7,7 +7,7 @@ import Testing
 
 /// A client and a server, and the stream between them.
 struct Pair: ~Copyable {
-    var client: ClientSession
+    var client: TLSSession
     let server: Server
     var plain = Buffer()
     /// To the server.
@@ -28,7 +28,7 @@ struct Pair: ~Copyable {
     ) {
         self.server = server
         guard let name = Host(name) else { preconditionFailure("no host") }
-        client = ClientSession(trust: trust, name: name, alpn: alpn, resuming: resuming)
+        client = TLSSession(trust: trust, name: name, alpn: alpn, resuming: resuming)
         client.handshake(into: &cipher)
         #expect(ERR_peek_error() == 0)
     }

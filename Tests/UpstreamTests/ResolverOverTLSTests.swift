@@ -82,7 +82,7 @@ struct ResolverOverTLSTests {
 
     /// One name after the other, each looked up when the one before it is known.
     static func outcomes(
-        of names: [String], from server: Resolving, name: String = "dns.test", trust: Trust? = TLSStreamTests.trust
+        of names: [String], from server: Resolving, name: String = "dns.test", trust: Trust? = TransportTests.trust
     ) throws -> [Answer?] {
         let loop = try EventLoop()
         loop.longestSleep = 5
@@ -108,7 +108,7 @@ struct ResolverOverTLSTests {
     }
 
     static func server(_ identity: Identity = .good) throws -> Resolving {
-        Resolving(try Socket.listen(Endpoint(TLSStreamTests.loopback, 0), .init()), identity)
+        Resolving(try Socket.listen(Endpoint(TransportTests.loopback, 0), .init()), identity)
     }
 
     @Test func namesAreAskedOverOneConnection() throws {

@@ -26,9 +26,13 @@ extension Session {
         guard target.host != nil || target.endpoint != nil || !exchange.head.host.isEmpty else {
             return refuse(exchange, malformed: .noHost)
         }
-        if exchange.head.isHTTPS { return refuse(exchange, status: 501, "An https URL is asked for with CONNECT") }
+        if exchange.head.isHTTPS, !transport.isSecure {
+            return refuse(exchange, status: 501, "An https URL is asked for with CONNECT")
+        }
         exchange.application = .http
-        exchange.port = target.endpoint?.port ?? target.port ?? exchange.head.port ?? 80
+        exchange.port =
+            target.endpoint?.port ?? target.port ?? exchange.head.port ?? (transport.isSecure ? 443 : 80)
+        if transport.isSecure { noteTrust(exchange) }
         var host: Host?
         if !exchange.head.host.isEmpty {
             let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])
@@ -46,7 +50,10 @@ extension Session {
         }
         readHead(exchange)
         if let host {
+            if transport.isSecure { checkFronting(exchange, host) }
             bind(exchange, to: host, by: .host)
+        } else if let name = tls?.name, transport.isSecure {
+            bind(exchange, to: name, by: .sni)
         } else {
             bind(exchange, to: target.host, by: .connect)
         }
@@ -123,7 +130,10 @@ extension Session {
         if exchange.decision.reason == .rule || exchange.decision.reason == .violation {
             // A rule about addresses may cover what no rule about the name does.
             if worker.allowsAddresses(exchange) { return false }
-            let isOpen = exchange.head.method == .connect || tunnel?.awaitsServer == true
+            // What is said inside is not known yet.
+            let isOpen =
+                exchange.head.method == .connect || tunnel?.awaitsServer == true
+                || exchange.application == .tls && intercepts(exchange)
             if isOpen,
                 exchange.snapshot.policy.couldAllow(
                     service: identity.service, name: exchange.name, address: nil, port: exchange.port)

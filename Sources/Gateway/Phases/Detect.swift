@@ -14,6 +14,7 @@ extension Session {
     /// The client has sent all it ever will.
     func detectEnded() {
         if input.isEmpty {
+            leftAfterHandshake()
             phase = .closed
         } else {
             settle(Detector.client(input.readable, ended: true))
@@ -24,7 +25,10 @@ extension Session {
         switch detected {
         case .needMore: break
         case .http1: phase = .head
-        case .serverNameTLS(let hello): openTunnel(.tls, serverName: hello.serverName)
+        case .serverNameTLS(let hello):
+            // TLS inside TLS is not undone again: what is known stays what is known of the outer one.
+            if tls == nil { tls = ClientTLS(hello) }
+            openTunnel(.tls, serverName: hello.serverName)
         case .malformedTLS: refuseMalformedTLS()
         case .application(let application): openTunnel(application, serverName: nil)
         case .unknown: openTunnel(.tcp, serverName: nil)
@@ -72,6 +76,8 @@ extension Session {
         if let serverName {
             if let asked = target.host, asked != serverName { exchange.note(.sniHostMismatch) }
             bind(exchange, to: serverName, by: .sni)
+        } else if transport.isSecure, let name = tls?.name {
+            bind(exchange, to: name, by: .sni)
         } else {
             bind(exchange, to: target.host, by: .connect)
         }

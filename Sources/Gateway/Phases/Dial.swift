@@ -7,7 +7,8 @@ import Upstream
 extension Session {
     func dial(_ exchange: Exchange) {
         guard let endpoint = exchange.dial else { return }
-        let route = Route(to: endpoint, from: listener.usesClientAddress ? client.address : nil)
+        let route = Route(
+            to: endpoint, from: listener.usesClientAddress ? client.address : nil, secure: secureRoute(exchange))
         if tunnel == nil, !exchange.isRetry, let idle = worker.pool.reuse(route, near: place, for: self) {
             origin = idle
             place = idle.place
@@ -21,13 +22,17 @@ extension Session {
             place = fresh.place
             phase = .dial
         } catch {
-            dialFailed(error)
+            dialFailed(.system(error))
         }
     }
 
-    func dialFailed(_ error: Errno) {
+    func dialFailed(_ fault: OriginFault) {
         guard let exchange else { return }
         phaseDeadline = .never
+        guard case .system(let error) = fault else {
+            if case .tls(let failure, let certificate) = fault { originUntrusted(exchange, failure, certificate) }
+            return
+        }
         if tunnel != nil { return tunnelFailed(exchange) }
         let timedOut = error == .timedOut
         refuse(
@@ -38,6 +43,7 @@ extension Session {
     /// The connection stands: the head goes out, with what has been released of the body.
     func sendHead() {
         guard let exchange, let origin else { return }
+        if let tls, origin.transport.isSecure { tls.noteUpstream(origin) }
         if tunnel != nil { return startTunnel(exchange) }
         phase = .exchange
         exchange.isSent = true
@@ -73,7 +79,10 @@ extension Session {
     func originBroke(_ error: Errno?) {
         guard let exchange else { return }
         let stale = exchange.isReused && !exchange.isAnswering && exchange.responseInput.isEmpty
+        // In TLS 1.3 a server says only after the handshake that it wanted a certificate.
+        let refusal = exchange.isAnswering ? nil : origin?.transport.lastFailure(worker.room)
         dropOrigin(reset: true)
+        if let refusal, refusal.wantsCertificate { return originUntrusted(exchange, refusal, nil) }
         if tunnel != nil { return tunnelEnded(exchange) }
         // RFC 9112 section 9.3.1: a request that can be repeated is, once, when an idle connection turns out to be over.
         if stale, !exchange.head.framing.hasContent, exchange.head.method.isIdempotent {

@@ -94,11 +94,12 @@ extension Session {
     func stepClosing(linger: Bool) throws(Errno) -> Bool {
         guard !transport.isBacklogged else { return false }
         guard linger, !clientEnded else {
+            transport.finish()
             phase = .closed
             return true
         }
         if phaseDeadline == .never {
-            transport.socket.shutdownWriting()
+            transport.shutdownWriting()
             phaseDeadline = now + limits.lingerTimeout
             lingerUntil = transport.bytesRead + UInt64(limits.lingerBytes)
         }
@@ -118,6 +119,7 @@ extension Session {
             let exchange = currentExchange()
             exchange.aim(at: target)
             exchange.isSilent = true
+            if case .name(let name)? = tls?.name { (exchange.name, exchange.namedBy) = (name, .sni) }
         }
         if let exchange { finish(exchange) }
         if hasSlot { worker.recorder.release() }

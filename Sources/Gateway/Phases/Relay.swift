@@ -135,6 +135,8 @@ extension Session {
         var options = Writer.ResponseOptions()
         options.close = isLast
         options.minorVersion = exchange.head.minorVersion
+        // Over QUIC it would not be seen any more.
+        options.dropsAltSvc = true
         if listener.intercept == .explicit { options.via = Session.viaName }
         let framing = Writer.response(exchange.response, from: bytes, options: options, into: &worker.outbox)
         if framing == .untilClose { isLast = true }

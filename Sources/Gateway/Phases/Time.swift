@@ -15,8 +15,9 @@ extension Session {
             return min(lastMove + limits.detectTimeout, detectFrom + limits.headTimeout)
         case .head where transport.isBacklogged: return lastMove + limits.writeTimeout
         case .head: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.idleTimeout
-        // Woken by the recorder, the resolver and the origin, which keep their own time.
-        case .slot, .resolve, .dial, .closed: return .never
+        case .handshake: return phaseDeadline
+        // Woken by the minter, the recorder, the resolver and the origin, which keep their own time.
+        case .mint, .slot, .resolve, .dial, .closed: return .never
         case .hold: return rateDeadline
         case .exchange:
             if let exchange, !exchange.requestEnded { return rateDeadline }
@@ -56,6 +57,7 @@ extension Session {
             } else {
                 settle(Detector.client(input.readable, ended: true))
             }
+        case .handshake: handshakeFailed()
         case .head:
             if transport.isBacklogged { return clientBroke() }
             if exchange == nil || input.isEmpty { phase = .closed } else { tooSlow() }
@@ -75,7 +77,7 @@ extension Session {
                 tunnelEnded(exchange)
             }
         case .closing: phase = .closed
-        case .slot, .resolve, .dial, .closed: break
+        case .mint, .slot, .resolve, .dial, .closed: break
         }
     }
 

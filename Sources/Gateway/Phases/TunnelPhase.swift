@@ -9,9 +9,9 @@ import Upstream
 extension Session {
     func decideTunnel(_ exchange: Exchange) {
         guard let tunnel else { return }
-        if exchange.application == .tls, exchange.name == nil {
-            // TLS to an address that a rule names needs no name.
-            if exchange.decision.rule?.isLearned ?? true { exchange.note(.noSNI) }
+        if exchange.application == .tls {
+            noteHello(exchange)
+            if intercepts(exchange) { return intercept(exchange) }
         }
         tunnel.isRead = exchange.reads.contains(.packet)
         if !tunnel.awaitsServer { noteUnread(exchange) }
@@ -126,7 +126,7 @@ extension Session {
     }
 
     private func stepUp(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
-        if tunnel.isRead {
+        if tunnel.isRead || transport.isSecure {
             guard transport.readable, !origin.transport.isBacklogged, !tunnel.up.ended else {
                 return finishFlow(&tunnel.up, held: exchange.held.count, into: &origin.transport)
             }
@@ -153,7 +153,7 @@ extension Session {
 
     private func stepDown(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
         do throws(Errno) {
-            if tunnel.isRead {
+            if tunnel.isRead || origin.transport.isSecure {
                 guard origin.transport.readable, !transport.isBacklogged, !tunnel.down.ended else {
                     return finishFlow(&tunnel.down, held: exchange.heldBack.count, into: &transport)
                 }
@@ -181,7 +181,7 @@ extension Session {
     /// Passes the end of one side on to the other, once all before it has gone.
     private func finishFlow(_ flow: inout Tunnel.Flow, held: Int, into sink: inout Transport) -> Bool {
         guard flow.ended, !flow.shut, flow.piped == 0, held == 0, !sink.isBacklogged else { return false }
-        sink.socket.shutdownWriting()
+        sink.shutdownWriting()
         flow.shut = true
         return true
     }

@@ -54,4 +54,5 @@ private func checkFragments(of input: UnsafeRawBufferPointer) {
     }
     let whole = read(size: 4096)
     precondition(read(size: 7) == whole && read(size: 100) == whole, "fragments change what is read")
+    if let whole { precondition(whole.ja4.utf8.count == 36, "a fingerprint has one length") }
 }

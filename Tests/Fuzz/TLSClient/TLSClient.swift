@@ -19,8 +19,8 @@ public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 private func talk(
     _ pieces: [UnsafeRawBufferPointer], _ trust: Trust, _ name: Host
-) -> ClientSession.State {
-    var session = ClientSession(trust: trust, name: name, alpn: ["dot"])
+) -> TLSSession.State {
+    var session = TLSSession(trust: trust, name: name, alpn: ["dot"])
     var plain = Buffer()
     var cipher = Buffer()
     session.handshake(into: &cipher)

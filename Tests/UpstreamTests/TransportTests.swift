@@ -7,18 +7,18 @@ import Testing
 
 @testable import Upstream
 
-/// A stream over a real connection, and OpenSSL's server at its other end.
-struct TLSStreamTests {
+/// A transport over a real connection, and OpenSSL's server at its other end.
+struct TransportTests {
     final class Wire {
-        var stream: TLSStream
+        var stream: Transport
         let peer: Socket
         let server: Server?
         var heard: [UInt8] = []
-        var fault: StreamFault?
+        var fault: Errno?
         var isOver = false
         private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
 
-        init(_ stream: consuming TLSStream, _ peer: consuming Socket, _ server: Server?) {
+        init(_ stream: consuming Transport, _ peer: consuming Socket, _ server: Server?) {
             self.stream = stream
             self.peer = peer
             self.server = server
@@ -32,7 +32,7 @@ struct TLSStreamTests {
                 if isSo(self) { return }
                 turn()
                 // The kernel may deliver to this machine as late as to any other.
-                var ends = [pollfd(fd: stream.number, events: Int16(POLLIN), revents: 0)]
+                var ends = [pollfd(fd: stream.socket.number, events: Int16(POLLIN), revents: 0)]
                 ends.append(pollfd(fd: peer.number, events: Int16(POLLIN), revents: 0))
                 poll(&ends, 2, 5)
             }
@@ -41,7 +41,7 @@ struct TLSStreamTests {
 
         private func turn() {
             stream.note([.readable, .writable])
-            do throws(StreamFault) {
+            do throws(Errno) {
                 _ = try stream.flush()
                 serve()
                 try read()
@@ -51,7 +51,7 @@ struct TLSStreamTests {
             serve()
         }
 
-        private func read() throws(StreamFault) {
+        private func read() throws(Errno) {
             while stream.readable {
                 switch try stream.read(into: room) {
                 case .moved(let count): heard += room[..<count]
@@ -89,17 +89,18 @@ struct TLSStreamTests {
         let stands = try socket.connect(try #require(try listener.localEndpoint()))
         guard let accepted = try listener.accept() else { throw Errno.timedOut }
         let (trust, name) = (try #require(trust), try #require(Host(name)))
-        let session = server == nil ? nil : ClientSession(trust: trust, name: name, resuming: resuming)
-        return Wire(TLSStream(Transport(socket, connected: stands), session: session), accepted.socket, server)
+        var transport = Transport(socket, connected: stands)
+        if server != nil { try transport.secure(TLSSession(trust: trust, name: name, resuming: resuming)) }
+        return Wire(transport, accepted.socket, server)
     }
 
     @Test func whatIsWrittenBeforeTheHandshakeArrives() throws {
         let server = Server(.good)
-        let wire = try TLSStreamTests.wire(server)
+        let wire = try TransportTests.wire(server)
         try wire.write("question")
-        #expect(wire.stream.unsentCount > 8 && wire.stream.facts == nil)
+        #expect(wire.stream.backlogCount > 8 && wire.stream.facts == nil)
         wire.settle { $0.server?.received.count == 8 }
-        #expect(server.received == Array("question".utf8) && wire.stream.unsentCount == 0)
+        #expect(server.received == Array("question".utf8) && wire.stream.backlogCount == 0)
         let answer = (0..<20_000).map { UInt8(truncatingIfNeeded: $0) }
         server.write(answer)
         wire.settle { $0.heard.count == 20_000 }
@@ -114,41 +115,41 @@ struct TLSStreamTests {
 
     @Test func aServerOfAnotherNameHearsNothing() throws {
         let server = Server(.good)
-        let wire = try TLSStreamTests.wire(server, name: "other.test")
+        let wire = try TransportTests.wire(server, name: "other.test")
         try wire.write("question")
         wire.settle { $0.fault != nil && server.reason != 0 }
-        guard case .tls(.certificate(.wrongName)) = wire.fault else {
-            return #expect(Bool(false), "\(wire.fault as Any)")
+        guard case .certificate(.wrongName) = wire.stream.failure else {
+            return #expect(Bool(false), "\(wire.stream.failure as Any)")
         }
         #expect(server.received.isEmpty && server.reason > 1000 && wire.heard.isEmpty)
     }
 
     @Test func anEndWithoutAWordIsTold() throws {
         let server = Server(.good)
-        let wire = try TLSStreamTests.wire(server)
+        let wire = try TransportTests.wire(server)
         wire.settle { $0.stream.facts != nil }
         server.write([1, 2, 3])
         wire.settle { $0.heard.count == 3 }
         wire.peer.shutdownWriting()
         wire.settle { $0.fault != nil }
-        #expect(wire.fault == .tls(.truncated))
+        #expect(wire.fault == .protocolError && wire.stream.failure == .truncated)
     }
 
     @Test func aTicketIsGoodForTheNextConnection() throws {
         let server = Server(.good)
-        let wire = try TLSStreamTests.wire(server)
+        let wire = try TransportTests.wire(server)
         wire.settle { $0.stream.resumption() != nil }
-        let other = try TLSStreamTests.wire(Server(like: server), resuming: wire.stream.resumption())
+        let other = try TransportTests.wire(Server(like: server), resuming: wire.stream.resumption())
         other.settle { $0.stream.facts != nil }
         #expect(other.stream.facts?.isResumed == true && other.fault == nil)
     }
 
     @Test func inTheClearItIsTheTransport() throws {
-        let wire = try TLSStreamTests.wire(nil)
+        let wire = try TransportTests.wire(nil)
         try wire.write("question")
         wire.say(Array("answer".utf8))
         wire.settle { $0.heard.count == 6 }
-        #expect(wire.heard == Array("answer".utf8) && wire.stream.unsentCount == 0 && wire.stream.facts == nil)
+        #expect(wire.heard == Array("answer".utf8) && wire.stream.backlogCount == 0 && wire.stream.facts == nil)
         wire.peer.shutdownWriting()
         wire.settle { $0.isOver }
         #expect(wire.fault == nil)

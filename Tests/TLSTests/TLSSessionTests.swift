@@ -5,7 +5,7 @@ import Testing
 
 @testable import TLS
 
-struct ClientSessionTests {
+struct TLSSessionTests {
     static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
 
     static func server(_ version: Int32, _ identity: Identity = .good) -> Server {
@@ -13,7 +13,7 @@ struct ClientSessionTests {
     }
 
     @Test(arguments: versions) func wordsGoBothWays(_ version: Int32) {
-        var pair = Pair(ClientSessionTests.server(version))
+        var pair = Pair(TLSSessionTests.server(version))
         #expect(pair.client.state == .handshaking && pair.client.facts == nil)
         pair.settle()
         #expect(pair.client.state == .open)
@@ -41,7 +41,7 @@ struct ClientSessionTests {
 
     /// What is sent early waits for the handshake, and comes in order.
     @Test(arguments: versions) func whatIsSentEarlyWaits(_ version: Int32) {
-        var pair = Pair(ClientSessionTests.server(version))
+        var pair = Pair(TLSSessionTests.server(version))
         pair.send("one ")
         pair.send("two ")
         #expect(pair.client.unsentCount == 8)
@@ -56,7 +56,7 @@ struct ClientSessionTests {
 
     /// All that a server says, cut in two at every byte: handshake, tickets, data and the end.
     @Test(arguments: versions) func everyTwoWayCut(_ version: Int32) {
-        let server = ClientSessionTests.server(version)
+        let server = TLSSessionTests.server(version)
         var (flight, cut, longest) = (0, 0, 0)
         while flight < 4 {
             var pair = Pair(Server(like: server))
@@ -80,7 +80,7 @@ struct ClientSessionTests {
     }
 
     @Test(arguments: versions, [1, 2, 5, 7]) func smallPieces(_ version: Int32, _ piece: Int) {
-        var pair = Pair(ClientSessionTests.server(version))
+        var pair = Pair(TLSSessionTests.server(version))
         pair.settle(piece: piece)
         pair.send("q")
         pair.server.write(Array("a".utf8))
@@ -91,7 +91,7 @@ struct ClientSessionTests {
     }
 
     @Test(arguments: versions, [1000, 16_384, 70_001]) func muchInBothDirections(_ version: Int32, _ piece: Int) {
-        var pair = Pair(ClientSessionTests.server(version))
+        var pair = Pair(TLSSessionTests.server(version))
         pair.settle()
         let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
         pair.server.write(bytes)
@@ -103,7 +103,7 @@ struct ClientSessionTests {
     // MARK: - The end
 
     @Test(arguments: versions) func closeNotifyAndTruncationAreToldApart(_ version: Int32) {
-        var clean = Pair(ClientSessionTests.server(version))
+        var clean = Pair(TLSSessionTests.server(version))
         clean.settle()
         clean.server.write([1, 2, 3])
         clean.server.close()
@@ -117,7 +117,7 @@ struct ClientSessionTests {
         clean.settle()
         #expect(clean.server.received == Array("bye".utf8) && clean.server.isClosed)
 
-        var cut = Pair(ClientSessionTests.server(version))
+        var cut = Pair(TLSSessionTests.server(version))
         cut.settle()
         cut.server.write([1, 2, 3])
         cut.receive(cut.server.take().dropLast())
@@ -129,7 +129,7 @@ struct ClientSessionTests {
     }
 
     @Test(arguments: versions) func weClose(_ version: Int32) {
-        var pair = Pair(ClientSessionTests.server(version))
+        var pair = Pair(TLSSessionTests.server(version))
         pair.send("early")
         pair.client.close(into: &pair.cipher)
         pair.settle()
@@ -140,7 +140,7 @@ struct ClientSessionTests {
     }
 
     @Test(arguments: versions) func aHandshakeThatEnds(_ version: Int32) {
-        let server = ClientSessionTests.server(version)
+        let server = TLSSessionTests.server(version)
         server.feed(UnsafeRawBufferPointer(start: nil, count: 0))
         var pair = Pair(server)
         pair.toServer()
@@ -158,7 +158,7 @@ struct ClientSessionTests {
     // MARK: - Resumption
 
     @Test(arguments: versions) func aTicketSavesTheNextHandshake(_ version: Int32) {
-        var first = Pair(ClientSessionTests.server(version))
+        var first = Pair(TLSSessionTests.server(version))
         #expect(first.client.resumption() == nil)
         first.settle()
         let ticket = first.client.resumption()

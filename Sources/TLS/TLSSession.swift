@@ -1,11 +1,11 @@
 import Bytes
 import COpenSSL
 
-/// The client's side of one TLS connection, as a machine fed bytes: OpenSSL behind five verbs, with nothing of it to be
-/// seen from outside.
+/// One side of a TLS connection, as a machine fed bytes: OpenSSL behind five verbs, with nothing of it to be seen from
+/// outside.
 ///
 /// ```
-///             handshake            verified                    close_notify
+///             handshake            finished                    close_notify
 ///  (init) ─────────────▶ handshaking ─────────▶ open ────────────────────────────▶ closed
 ///                             │                  │ alert, violation, end of stream
 ///                             └──────────────────┴───────────────▶ failed(why)
@@ -19,10 +19,10 @@ import COpenSSL
 /// reads no more from the socket while `plain` or the buffer for the peer is full bounds everything; the answers to what a
 /// peer sends (key updates, alerts) count as much as data there. `send` takes all: while `unsentCount` or the buffer for
 /// the peer is large, whoever sends must pause.
-public struct ClientSession: ~Copyable {
+public struct TLSSession: ~Copyable {
     public enum State: Equatable, Sendable {
         case handshaking
-        /// The peer is who it should be.
+        /// The peer is who it should be; of a client nothing is asked.
         case open
         /// The peer has said that it sends no more. It may still read.
         case closed
@@ -33,36 +33,58 @@ public struct ClientSession: ~Copyable {
     private let ssl: OpaquePointer
     /// What the OpenSSL object reads and writes, and knows by its address.
     private let wire: UnsafeMutablePointer<Wire>
-    private let trust: Trust
-    private let name: Host
+    private let role: Role
     private let alpn: [String]
     /// Plaintext that cannot be encrypted yet.
     private var unsent = Buffer()
     /// We have said that we send no more.
     private var ended = false
 
+    /// What we are to the peer.
+    private enum Role {
+        case client(Trust, of: Host)
+        /// Kept alive for as long as OpenSSL uses what it owns.
+        case server(ServerContext, Leaf)
+    }
+
+    /// The client's side.
+    ///
     /// - Parameters:
     ///   - name: whom the certificate must name, by an alternative name (RFC 9525: never by its common name); a host name
     ///     also goes out as the SNI.
     ///   - alpn: protocols to offer, by preference. Names that ALPN cannot carry are left out.
     ///   - resuming: what an earlier session left; ignored if it was with somebody else or is too old.
     public init(trust: Trust, name: Host, alpn: [String] = [], resuming: Resumption? = nil) {
+        self.init(trust.context, .client(trust, of: name), alpn: alpn)
+        SSL_set_connect_state(ssl)
+        expect(name)
+        offerProtocols()
+        resuming?.resume(on: ssl, trust: trust, name: name)
         ErrorQueue.clear()
-        guard let ssl = SSL_new(trust.context) else { preconditionFailure("out of memory") }
+    }
+
+    /// The server's side, for a client that wants to reach the name of `leaf`.
+    ///
+    /// - Parameter alpn: protocols to choose from, by preference; none is chosen where the client offers none of them.
+    public init(serving leaf: Leaf, in context: ServerContext, alpn: [String]) {
+        self.init(context.context, .server(context, leaf), alpn: alpn)
+        SSL_set_accept_state(ssl)
+        show(leaf)
+        wire.pointee.protocols = protocolList
+        ErrorQueue.clear()
+    }
+
+    private init(_ context: OpaquePointer, _ role: Role, alpn: [String]) {
+        ErrorQueue.clear()
+        guard let ssl = SSL_new(context) else { preconditionFailure("out of memory") }
         self.ssl = ssl
-        self.trust = trust
-        self.name = name
+        self.role = role
         self.alpn = alpn.filter { (1...255).contains($0.utf8.count) }
         wire = .allocate(capacity: 1)
         wire.initialize(to: Wire())
         let bio = Wire.bio(over: wire)
         SSL_set_bio(ssl, bio, bio)
         SSL_set_ex_data(ssl, 0, wire)
-        SSL_set_connect_state(ssl)
-        expectName()
-        offerProtocols()
-        resuming?.resume(on: ssl, trust: trust, name: name)
-        ErrorQueue.clear()
     }
 
     deinit {
@@ -75,7 +97,7 @@ public struct ClientSession: ~Copyable {
         ErrorQueue.clear()
     }
 
-    private func expectName() {
+    private func expect(_ name: Host) {
         let isSet: Bool
         switch name {
         case .name(let name):
@@ -93,19 +115,31 @@ public struct ClientSession: ~Copyable {
     }
 
     private func offerProtocols() {
-        guard !alpn.isEmpty else { return }
-        let list = alpn.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
+        let list = protocolList
         // Zero is success, for once.
-        precondition(SSL_set_alpn_protos(ssl, list, UInt32(list.count)) == 0, "out of memory")
+        precondition(list.isEmpty || SSL_set_alpn_protos(ssl, list, UInt32(list.count)) == 0, "out of memory")
+    }
+
+    /// As they stand in the extension (RFC 7301 section 3.1).
+    private var protocolList: [UInt8] { alpn.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } }
+
+    private func show(_ leaf: Leaf) {
+        precondition(SSL_use_cert_and_key(ssl, leaf.certificate, leaf.key, leaf.chain, 1) == 1, "out of memory")
+        // A ticket is good for the name that it was given for, whatever OpenSSL makes of names in tickets.
+        let name = Array(leaf.name.description.utf8)
+        var context = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        let isDigested = EVP_Digest(name, name.count, &context, &length, EVP_sha256(), nil) == 1
+        precondition(isDigested && SSL_set_session_id_context(ssl, context, length) == 1, "out of memory")
     }
 
     // MARK: - The five verbs
 
-    /// Begins: puts the ClientHello into `cipher`.
+    /// Begins: a client puts its ClientHello into `cipher`, a server nothing.
     public mutating func handshake(into cipher: inout Buffer) {
         withUnsafeMutablePointer(to: &cipher) { cipher in
             attach(UnsafeRawBufferPointer(start: nil, count: 0), cipher)
-            if state == .handshaking { connect() }
+            if state == .handshaking { shake() }
             detach()
         }
     }
@@ -115,7 +149,7 @@ public struct ClientSession: ~Copyable {
     public mutating func receive(_ cipher: UnsafeRawBufferPointer, into plain: inout Buffer, replies: inout Buffer) {
         withUnsafeMutablePointer(to: &replies) { replies in
             attach(cipher, replies)
-            if state == .handshaking { connect() }
+            if state == .handshaking { shake() }
             while state == .open, wire.pointee.hasInput || SSL_has_pending(ssl) == 1, read(into: &plain) {}
             flush()
             detach()
@@ -145,11 +179,12 @@ public struct ClientSession: ~Copyable {
     }
 
     /// The peer's stream has ended. Without close_notify before it that may be the work of somebody in between (RFC 8446
-    /// section 6.1).
+    /// section 6.1). Of a client it hides nothing: what it sends says itself where it ends, and many just go.
     public mutating func endOfStream() {
         switch state {
         case .handshaking: fail(.closedInHandshake)
-        case .open: fail(.truncated)
+        case .open:
+            if case .server = role { state = .closed } else { fail(.truncated) }
         case .closed, .failed: break
         }
     }
@@ -184,9 +219,10 @@ public struct ClientSession: ~Copyable {
         wire.pointee.refusal?.certificate ?? SSL_get0_peer_certificate(ssl).map { PeerCertificate($0) }
     }
 
-    /// For the next session with this peer; nil if it gave no ticket, which in TLS 1.3 comes some time after the handshake.
+    /// For the next session with this server; nil if it gave no ticket, which in TLS 1.3 comes some time after the
+    /// handshake.
     public func resumption() -> Resumption? {
-        guard let session = SSL_get1_session(ssl) else { return nil }
+        guard case .client(let trust, let name) = role, let session = SSL_get1_session(ssl) else { return nil }
         let resumption = Resumption(session, trust: trust, name: name)
         return resumption.isUsable ? resumption : nil
     }
@@ -215,11 +251,11 @@ public struct ClientSession: ~Copyable {
         if case .failed = state { true } else { false }
     }
 
-    private mutating func connect() {
+    private mutating func shake() {
         let result = SSL_do_handshake(ssl)
         guard result == 1 else { return judge(result) }
         // Not every OpenSSL minds what the server chose.
-        if let chosenProtocol, !alpn.contains(chosenProtocol) {
+        if case .client = role, let chosenProtocol, !alpn.contains(chosenProtocol) {
             return fail(.violation("the protocol that it chose was not offered"))
         }
         state = .open

@@ -1,0 +1,61 @@
+import Bytes
+import Record
+import TLS
+import Upstream
+
+/// The TLS of one client connection: what its ClientHello said, what was done with it and why.
+final class ClientTLS {
+    let hello: ClientHello
+    /// Whose certificate it is shown.
+    var name: Host?
+    /// Of that name, until the handshake begins.
+    var leaf: Leaf?
+    var handling = TLSRecord.Handling.passed
+    var why: String?
+    /// What was agreed on with the client; nil before the handshake is done.
+    private(set) var facts: TLSSession.Facts?
+    /// Of the server that was reached last, over TLS of ours.
+    var upstream: (version: UInt16?, certificate: PeerCertificate?)?
+    private var lastRoute: SecureRoute?
+    private weak var lastOrigin: Origin?
+
+    init(_ hello: ClientHello) { self.hello = hello }
+
+    func settle(_ facts: TLSSession.Facts?) {
+        self.facts = facts
+        handling = .intercepted
+    }
+
+    /// How an origin of this name is reached: it is offered what the client chose with us, and nothing else.
+    func route(to name: Host) -> SecureRoute {
+        if let lastRoute, lastRoute.name == name { return lastRoute }
+        let route = SecureRoute(name: name, alpn: facts?.alpn)
+        lastRoute = route
+        return route
+    }
+
+    /// Once for each connection to an origin: its certificate takes some reading.
+    func noteUpstream(_ origin: Origin) {
+        if lastOrigin === origin { return }
+        lastOrigin = origin
+        upstream = (origin.transport.facts?.version, origin.transport.certificate)
+    }
+
+    /// What is written of it. A connection that is denied has not been let pass.
+    func record(denied: Bool) -> TLSRecord {
+        TLSRecord(
+            version: facts.map { ClientTLS.text($0.version) }, cipher: facts?.cipher, alpn: facts?.alpn,
+            sni: hello.serverName.map { "\($0)" }, ja4: hello.ja4,
+            handling: denied && handling == .passed ? .refused : handling, why: why,
+            issuer: upstream?.certificate?.issuer, fingerprint: upstream?.certificate?.fingerprint,
+            upstreamVersion: upstream?.version.map(ClientTLS.text))
+    }
+
+    private static func text(_ version: UInt16) -> String {
+        switch version {
+        case 0x0304: "1.3"
+        case 0x0303: "1.2"
+        default: "0x" + String(version, radix: 16)
+        }
+    }
+}

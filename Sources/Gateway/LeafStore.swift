@@ -1,0 +1,97 @@
+import Bytes
+import OS
+import TLS
+
+/// The certificates that interception shows to clients, of all loops: minted once for each name, on a thread of its own, so
+/// that no loop waits for a signature.
+///
+/// Its lock is taken once for each connection that is intercepted.
+final class LeafStore: Sendable {
+    private enum Entry {
+        case ready(Leaf)
+        /// Ordered: whoever wants to know when it is there.
+        case ordered([@Sendable (Leaf?) -> Void])
+    }
+
+    private struct Shelf {
+        /// Whose certificates these are.
+        var authority: Authority?
+        var entries: [Host: Entry] = [:]
+        var orders: [(name: Host, authority: Authority)] = []
+        var isClosed = false
+
+        /// Orders under way keep their waiters.
+        mutating func forget() { entries = entries.filter { if case .ordered = $0.value { true } else { false } } }
+
+        mutating func turn(to authority: Authority) {
+            self.authority = authority
+            forget()
+        }
+    }
+
+    private let shelf = Guarded(Shelf())
+    private let bell = Semaphore()
+    private let log: Log
+
+    /// Certificates kept; beyond that all are forgotten and minted anew.
+    private static let most = 16 * 1024
+
+    init(log: Log) { self.log = log }
+
+    /// The certificate for a name; where there is none yet it is ordered and `done` called when it is there, on the minting
+    /// thread, or with nil when it could not be made.
+    func leaf(
+        for name: Host, by authority: Authority, now: Int64, done: @escaping @Sendable (Leaf?) -> Void
+    ) -> Leaf? {
+        let (leaf, isNew) = shelf.withLock { shelf -> (Leaf?, Bool) in
+            if shelf.authority !== authority { shelf.turn(to: authority) }
+            switch shelf.entries[name] {
+            case .ready(let leaf) where leaf.expires > now: return (leaf, false)
+            case .ordered(let waiting):
+                shelf.entries[name] = .ordered(waiting + [done])
+                return (nil, false)
+            case .ready, nil:
+                if shelf.entries.count >= LeafStore.most { shelf.forget() }
+                shelf.entries[name] = .ordered([done])
+                shelf.orders.append((name, authority))
+                return (nil, true)
+            }
+        }
+        if isNew { bell.signal() }
+        return leaf
+    }
+
+    // MARK: The minting thread
+
+    func start() throws(Errno) -> ThreadHandle {
+        try startThread(named: "weir-minter") { [self] in
+            while !shelf.withLock({ $0.isClosed }) {
+                bell.wait()
+                while let order = shelf.withLock({ $0.orders.isEmpty ? nil : $0.orders.removeFirst() }) {
+                    mint(order.name, order.authority)
+                }
+            }
+        }
+    }
+
+    func close() {
+        shelf.withLock { $0.isClosed = true }
+        bell.signal()
+    }
+
+    private func mint(_ name: Host, _ authority: Authority) {
+        var leaf: Leaf?
+        do throws(AuthorityFault) {
+            leaf = try authority.leaf(for: name, now: Clock.wallMicroseconds() / 1_000_000)
+        } catch {
+            log.error("no certificate for \(name): \(error)")
+        }
+        let waiting = shelf.withLock { shelf -> [@Sendable (Leaf?) -> Void] in
+            guard case .ordered(let waiting)? = shelf.entries[name] else { return [] }
+            // The configuration may have changed in the meantime: then this one is nobody else's.
+            shelf.entries[name] = shelf.authority === authority ? leaf.map { .ready($0) } : nil
+            return waiting
+        }
+        for done in waiting { done(leaf) }
+    }
+}
