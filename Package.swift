@@ -42,7 +42,7 @@ let package = Package(
         module("OS", ["Bytes", "CLinux"]),
         module("Loop", ["Bytes", "CLinux", "OS"]),
         module("TLS", ["Bytes", "COpenSSL"]),
-        module("HTTP", ["Bytes"]),
+        module("HTTP", ["Bytes", "CNghttp2"]),
         module("DNS", ["Bytes"]),
         module("Policy", ["Bytes"]),
         module("DLP", ["Bytes", "CLinux", "CPCRE2", "CCodecs", "COpenSSL"]),
@@ -65,7 +65,7 @@ let package = Package(
         tests("BytesTests", ["Bytes"]),
         tests("OSTests", ["Bytes", "OS"]),
         tests("LoopTests", ["Bytes", "CLinux", "Loop", "OS"]),
-        tests("HTTPTests", ["HTTP"]),
+        tests("HTTPTests", ["Bytes", "HTTP"]),
         tests("DNSTests", ["DNS"]),
         // Certificates and a server to speak TLS with.
         .target(
@@ -92,6 +92,7 @@ if Context.environment["WEIR_FUZZ"] != nil {
     }
     package.targets += [
         fuzz("HTTP1", ["HTTP"], exclude: ["corpus", "dictionary"]),
+        fuzz("HTTP2", ["Bytes", "HTTP"]),
         fuzz("DNS", ["Bytes", "DNS"]),
         fuzz("DNSAnswer", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),

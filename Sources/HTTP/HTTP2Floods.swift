@@ -1,0 +1,120 @@
+/// Counts what a peer does at our cost, by the headers of the frames as they come.
+///
+/// The bytes are walked before the library sees them: it ignores some frames without a word, and queues answers to
+/// others. Where a bound is passed, the frame that passes it is not fed.
+struct HTTP2Floods: Sendable {
+    private enum Frame {
+        static let data: UInt8 = 0
+        static let headers: UInt8 = 1
+        static let resetStream: UInt8 = 3
+        static let continuation: UInt8 = 9
+    }
+
+    /// What it costs to have done something, and how much of it is left.
+    private struct Bucket: Sendable {
+        var left: Int
+        let most: Int
+
+        init(most: Int) {
+            self.most = most
+            left = most
+        }
+
+        mutating func spend() -> Bool {
+            left -= 1
+            return left >= 0
+        }
+
+        mutating func earn(_ count: Int) { left = min(max(left, 0) + count, most) }
+    }
+
+    /// A peer may send PRIORITY and WINDOW_UPDATE for each stream, a WINDOW_UPDATE for each KiB or two of data that it
+    /// reads for the stream and for the connection, and trailers.
+    private static let earnedPerStream = 10
+    private static let earnedPerData = 10
+
+    private let limits: HTTP2Limits
+    private var resets: Bucket
+    private var control: Bucket
+    /// Bytes left of the client's preface (RFC 9113 section 3.4).
+    private var preface: Int
+    /// The nine bytes of a frame's header, as far as they came.
+    private var header: InlineArray<9, UInt8> = .init(repeating: 0)
+    private var headerCount = 0
+    private var payload = 0
+    private var continuations = 0
+    /// The highest stream that the peer has opened.
+    private var lastStream: UInt32 = 0
+    private let isServer: Bool
+
+    init(_ limits: HTTP2Limits, isServer: Bool) {
+        self.limits = limits
+        self.isServer = isServer
+        preface = isServer ? 24 : 0
+        resets = Bucket(most: limits.resetsMost)
+        control = Bucket(most: limits.controlFramesMost)
+    }
+
+    /// How many of the bytes may be fed to the library; not all of them only with a threat.
+    mutating func walk(_ bytes: UnsafeRawBufferPointer) -> (safe: Int, threat: HTTP2Threat?) {
+        var at = min(preface, bytes.count)
+        preface -= at
+        while at < bytes.count {
+            if payload > 0 {
+                let step = min(payload, bytes.count - at)
+                payload -= step
+                at += step
+                continue
+            }
+            let start = at
+            while headerCount < 9, at < bytes.count {
+                header[headerCount] = bytes[at]
+                headerCount += 1
+                at += 1
+            }
+            guard headerCount == 9 else { break }
+            headerCount = 0
+            payload = Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2])
+            if let threat = count() { return (start, threat) }
+        }
+        return (at, nil)
+    }
+
+    /// The frame whose header is complete.
+    private mutating func count() -> HTTP2Threat? {
+        let stream =
+            UInt32(header[5] & 0x7f) << 24 | UInt32(header[6]) << 16 | UInt32(header[7]) << 8 | UInt32(header[8])
+        switch header[3] {
+        case Frame.data where payload > 0: return nil
+        // What ends a message is not empty.
+        case Frame.data where header[4] & 1 != 0: return nil
+        case Frame.continuation:
+            continuations += 1
+            return continuations <= limits.continuationsMost ? nil : .continuationFlood
+        case Frame.headers:
+            continuations = 0
+            guard isServer, stream > lastStream else { break }
+            lastStream = stream
+            opened()
+            return nil
+        case Frame.resetStream: return reset()
+        default: break
+        }
+        return emptyFrame()
+    }
+
+    /// A frame that carries neither content nor a new request.
+    mutating func emptyFrame() -> HTTP2Threat? { control.spend() ? nil : .controlFlood }
+
+    /// A stream was reset by the peer, or by us for what the peer sent.
+    mutating func reset() -> HTTP2Threat? { resets.spend() ? nil : .rapidReset }
+
+    mutating func opened() { control.earn(HTTP2Floods.earnedPerStream) }
+    mutating func sentData() { control.earn(HTTP2Floods.earnedPerData) }
+    mutating func closedInOrder() { resets.earn(1) }
+
+    mutating func tick() {
+        resets.earn(limits.resetsPerTickMost)
+        control.earn(limits.controlFramesPerTickMost)
+    }
+}
