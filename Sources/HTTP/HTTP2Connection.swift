@@ -75,23 +75,18 @@ public final class HTTP2Connection {
     public func receive(_ bytes: UnsafeRawBufferPointer) -> HTTP2Failure? {
         precondition(!isBusy, "receive is not called by the user's own events")
         guard failure == nil else { return failure }
-        let (safe, threat) = floods.walk(bytes)
         var at = 0
-        while at < safe, failure == nil {
-            // In pieces, so that what a piece makes the library answer is counted before it reads the next.
-            let end = min(at + HTTP2Connection.pieceBytes, safe)
-            feed(UnsafeRawBufferPointer(rebasing: bytes[at..<end]))
+        while at < bytes.count, failure == nil {
+            // Frame by frame: what one is answered with is out before the next is read, so that no verdict depends on
+            // how the bytes were cut.
+            let (end, threat) = floods.walk(bytes, from: at)
+            if end > at { feed(UnsafeRawBufferPointer(rebasing: bytes[at..<end])) }
+            if let threat { fail(threat) }
             putOutAnswers()
             at = end
         }
-        if let threat, failure == nil {
-            fail(threat)
-            putOutAnswers()
-        }
         return failure
     }
-
-    private static let pieceBytes = 16 * 1024
 
     private func feed(_ bytes: UnsafeRawBufferPointer) {
         isBusy = true
@@ -133,11 +128,11 @@ public final class HTTP2Connection {
         !wantsWrite && (failure != nil || nghttp2_session_want_read(session) == 0)
     }
 
-    /// What answers the bytes just fed is put out at once: it shows whether the library has ended the connection, and
-    /// the queue of a peer that does not read is counted here.
+    /// What answers a frame is put out at once: it shows whether the library has ended the connection, and the queue of
+    /// a peer that does not read is counted here.
     private func putOutAnswers() {
         holdsContent = true
-        while let frame = nextFrame() {
+        while nghttp2_session_get_outbound_queue_size(session) > 0, let frame = nextFrame() {
             ready.append(frame)
             guard answers <= limits.answersMost || failure != nil else { return fail(.controlFlood) }
         }

@@ -55,29 +55,24 @@ struct HTTP2Floods: Sendable {
         control = Bucket(most: limits.controlFramesMost)
     }
 
-    /// How many of the bytes may be fed to the library; not all of them only with a threat.
-    mutating func walk(_ bytes: UnsafeRawBufferPointer) -> (safe: Int, threat: HTTP2Threat?) {
-        var at = min(preface, bytes.count)
-        preface -= at
-        while at < bytes.count {
-            if payload > 0 {
-                let step = min(payload, bytes.count - at)
-                payload -= step
-                at += step
-                continue
-            }
-            let start = at
-            while headerCount < 9, at < bytes.count {
-                header[headerCount] = bytes[at]
-                headerCount += 1
-                at += 1
-            }
-            guard headerCount == 9 else { break }
-            headerCount = 0
+    /// How far the bytes from `at` on may be fed to the library: to the end of a frame, or of the bytes. With a threat,
+    /// what comes from there on may not.
+    mutating func walk(_ bytes: UnsafeRawBufferPointer, from start: Int) -> (end: Int, threat: HTTP2Threat?) {
+        var at = start + min(preface, bytes.count - start)
+        preface -= at - start
+        while payload == 0, headerCount < 9, at < bytes.count {
+            header[headerCount] = bytes[at]
+            headerCount += 1
+            at += 1
+            guard headerCount == 9 else { continue }
             payload = Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2])
             if let threat = count() { return (start, threat) }
         }
-        return (at, nil)
+        guard headerCount == 9 else { return (at, nil) }
+        let step = min(payload, bytes.count - at)
+        payload -= step
+        if payload == 0 { headerCount = 0 }
+        return (at + step, nil)
     }
 
     /// The frame whose header is complete.

@@ -14,9 +14,14 @@ extension HTTP2Connection {
 
     /// Whether `request` would be taken now.
     public var canOpenStream: Bool {
-        guard role == .client, failure == nil, nghttp2_session_check_request_allowed(session) != 0 else { return false }
+        guard role == .client, mayRequest else { return false }
         let most = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
         return streams.count < min(Int(most), limits.streamsMost)
+    }
+
+    /// Neither end has said that it goes away, and there are numbers left.
+    private var mayRequest: Bool {
+        failure == nil && goingAway == .no && nghttp2_session_check_request_allowed(session) != 0
     }
 
     /// Whether the peer takes extended CONNECT; known once its SETTINGS have come.
@@ -27,7 +32,7 @@ extension HTTP2Connection {
     /// Sends a request of which `text` is the whole head, in the form that `Writer` gives it. `ended`: it has no body.
     public func request(head text: UnsafeRawBufferPointer, ended: Bool) throws(HTTP2RequestError) -> Int32 {
         precondition(role == .client, "a client sends requests")
-        guard failure == nil, nghttp2_session_check_request_allowed(session) != 0 else { throw .goingAway }
+        guard mayRequest else { throw .goingAway }
         guard canOpenStream else { throw .full }
         requestHead.reset()
         switch requestHead.parse(text, limits: texts) {
