@@ -33,6 +33,8 @@ struct HTTP2Block: ~Copyable {
     private var fields = 0
     private var hasRegular = false
     private var isWebSocket = false
+    /// The client says itself how its streams share the connection (RFC 9218 section 5).
+    private(set) var hasPriority = false
 
     mutating func begin(_ kind: Kind, isWebSocket: Bool = false) {
         self.kind = kind
@@ -44,7 +46,7 @@ struct HTTP2Block: ~Copyable {
         lines.removeAll()
         cookies.removeAll()
         text.removeAll()
-        (bytes, fields, hasRegular) = (0, 0, false)
+        (bytes, fields, hasRegular, hasPriority) = (0, 0, false, false)
     }
 
     /// False when the section is larger than the limits allow.
@@ -133,6 +135,7 @@ struct HTTP2Block: ~Copyable {
         default:
             // The key and its answer are HTTP/1.1's (RFC 8441 section 5): this end makes its own.
             if isWebSocket || protocolName != nil, HTTP2Block.isHandshake(name) { return nil }
+            if Octet.equal(name, 0..<name.count, "priority") { hasPriority = true }
             lines.append(name)
             lines.append(": ")
             lines.append(value)

@@ -123,6 +123,9 @@ public final class HTTP2Connection {
     /// Whether `output` has something to give. May be true for a stream that has nothing after all.
     public var wantsWrite: Bool { !ready.isEmpty || nghttp2_session_want_write(session) != 0 }
 
+    /// Bytes of heads and control frames that are ready. Who cannot write them stops reading, too.
+    public var backlog: Int { ready.count }
+
     /// Nothing more will come or go: the connection may be closed.
     public var isFinished: Bool {
         !wantsWrite && (failure != nil || nghttp2_session_want_read(session) == 0)
@@ -132,9 +135,11 @@ public final class HTTP2Connection {
     /// a peer that does not read is counted here.
     private func putOutAnswers() {
         holdsContent = true
-        while nghttp2_session_get_outbound_queue_size(session) > 0, let frame = nextFrame() {
+        while ready.count < limits.backlogBytes, nghttp2_session_get_outbound_queue_size(session) > 0,
+            let frame = nextFrame()
+        {
             ready.append(frame)
-            guard answers <= limits.answersMost || failure != nil else { return fail(.controlFlood) }
+            if answers > limits.answersMost { fail(.controlFlood) }
         }
         holdsContent = false
         tellWritable()

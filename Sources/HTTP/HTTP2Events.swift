@@ -61,12 +61,20 @@ extension HTTP2Connection {
         if ended { stream.hasPeerEnded = true }
         stream.isKnown = true
         switch block.kind {
-        case .request: user.request(stream.id, head: block.text.readable, kind: stream.kind, ended: ended)
+        case .request:
+            if !block.hasPriority { share(stream) }
+            user.request(stream.id, head: block.text.readable, kind: stream.kind, ended: ended)
         case .response: user.response(stream.id, head: block.text.readable, ended: ended)
         case .trailers:
             if !block.lines.isEmpty { user.trailers(stream.id, block.lines.readable) }
             if !stream.isSilent { user.ended(stream.id) }
         }
+    }
+
+    /// Left alone the library would send one response to its end before it begins the next (RFC 9218 section 10).
+    private func share(_ stream: HTTP2Stream) {
+        var priority = nghttp2_extpri(urgency: UInt32(NGHTTP2_EXTPRI_DEFAULT_URGENCY), inc: 1)
+        nghttp2_session_change_extpri_stream_priority(session, stream.id, &priority, 0)
     }
 
     /// RFC 9113 section 8.1.1. The reset is counted when it goes out.
@@ -94,7 +102,9 @@ extension HTTP2Connection {
             endHeaders(stream, ended: ends)
         case NGHTTP2_DATA:
             // Padding alone is no content, which the frame's header does not show.
-            if !ends, header.length > 0, header.length == frame.data.padlen { return note(floods.emptyFrame()) }
+            if header.length > 0, header.length == frame.data.padlen, let threat = floods.emptyFrame() {
+                return note(threat)
+            }
             guard ends, let stream = streams[header.stream_id] else { return 0 }
             stream.hasPeerEnded = true
             if stream.isKnown, !stream.isSilent { user.ended(stream.id) }

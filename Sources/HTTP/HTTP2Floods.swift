@@ -81,8 +81,6 @@ struct HTTP2Floods: Sendable {
             UInt32(header[5] & 0x7f) << 24 | UInt32(header[6]) << 16 | UInt32(header[7]) << 8 | UInt32(header[8])
         switch header[3] {
         case Frame.data where payload > 0: return nil
-        // What ends a message is not empty.
-        case Frame.data where header[4] & 1 != 0: return nil
         case Frame.continuation:
             continuations += 1
             return continuations <= limits.continuationsMost ? nil : .continuationFlood

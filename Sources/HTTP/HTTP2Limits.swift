@@ -18,12 +18,15 @@ public struct HTTP2Limits: Sendable, Equatable {
     /// As many of them come back with each tick.
     public var resetsPerTickMost = 20
     /// Frames that carry neither content nor a new request, at once: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty
-    /// DATA, trailers and interim responses (CVE-2019-9512…9518). Streams and the data that we send earn more.
+    /// DATA, trailers and responses (CVE-2019-9512…9518). Streams and the data that we send earn more.
     public var controlFramesMost = 2000
     /// As many of them come back with each tick.
     public var controlFramesPerTickMost = 200
     /// Answers to such frames that wait while the peer reads none of them.
     public var answersMost = 500
+    /// Heads and control frames that are ready while the peer reads none. From there on they stay with their streams,
+    /// which then count as open.
+    public var backlogBytes = 256 * 1024
     /// Entries of one SETTINGS frame.
     public var settingsMost = 32
     /// The dynamic table of HPACK, in each direction. 4096: what the protocol starts with.

@@ -36,7 +36,8 @@ extension HTTP2Connection {
         nghttp2_option_set_max_reserved_remote_streams(options, 0)
         // The library's own bounds stand behind those of `HTTP2Floods`, which know what was done in return.
         nghttp2_option_set_max_outbound_ack(options, 2 * limits.answersMost)
-        weir_option_limit_continuations(options, limits.continuationsMost)
+        // It counts a CONTINUATION again for each read that its header of nine bytes is cut into.
+        weir_option_limit_continuations(options, 10 * limits.continuationsMost + 10)
         weir_option_limit_resets(options, 10 * UInt64(limits.resetsMost), 10 * UInt64(limits.resetsPerTickMost))
     }
 
@@ -47,11 +48,14 @@ extension HTTP2Connection {
             (NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.streamWindowBytes),
             (NGHTTP2_SETTINGS_MAX_FRAME_SIZE, limits.frameBytes),
             (NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits.headBytes),
-            (NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1),
         ]
         switch role {
-        case .server: settings.append((NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1))
-        case .client: settings.append((NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+        case .server:
+            settings.append((NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1))
+            settings.append((NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1))
+        case .client:
+            // The library's client shares the connection out fairly by the old scheme alone, so it keeps it.
+            settings.append((NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
         }
         let entries = settings.map {
             nghttp2_settings_entry(settings_id: Int32(bitPattern: $0.0.rawValue), value: UInt32(clamping: $0.1))

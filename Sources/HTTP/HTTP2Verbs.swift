@@ -42,6 +42,9 @@ extension HTTP2Connection {
         }
         let kind = try kind(text)
         guard kind == .exchange || !ended else { throw .malformed(.malformed("an open stream after CONNECT")) }
+        guard !ended || !HTTP2Connection.hasContent(requestHead.framing) else {
+            throw .malformed(.malformed("content of the length that is said"))
+        }
         fields.removeAll()
         let isWebSocket = kind == .webSocket
         if let rejection = fields.put(requestHead, from: text, isHTTPS: isHTTPS, isWebSocket: isWebSocket) {
@@ -100,6 +103,9 @@ extension HTTP2Connection {
         }
         let isInterim = responseHead.isInterim
         guard !isInterim || !ended else { return .malformed("a final response after an interim one") }
+        guard !ended || !HTTP2Connection.hasContent(responseHead.framing) else {
+            return .malformed("content of the length that is said")
+        }
         fields.list.withUnsafeBufferPointer { list in
             if isInterim {
                 _ = nghttp2_submit_headers(session, HTTP2Connection.noFlags, id, nil, list.baseAddress, list.count, nil)
@@ -114,6 +120,11 @@ extension HTTP2Connection {
             stream.isFinished = ended
         }
         return nil
+    }
+
+    /// Whether a head says that there is some.
+    private static func hasContent(_ framing: Framing) -> Bool {
+        if case .length(let length) = framing { length > 0 } else { false }
     }
 
     // MARK: - Content

@@ -153,16 +153,16 @@ import Testing
         #expect(wire.server.failure == nil && wire.client.failure == nil)
     }
 
-    @Test func continuations() {
-        for count in [HTTP2Limits().continuationsMost, HTTP2Limits().continuationsMost + 1] {
+    @Test(arguments: [false, true]) func continuations(_ isCut: Bool) {
+        let most = HTTP2Limits().continuationsMost
+        for count in [most, most + 1] {
             let fed = Fed()
-            fed.feed(frame(.headers, endStream, 1, Self.good))
+            var bytes = frame(.headers, endStream, 1, Self.good)
             for at in 1...count {
-                let piece = section([("x", "y")])
-                #expect(fed.server.failure == nil)
-                fed.feed(frame(.continuation, at == count ? endHeaders : 0, 1, piece))
+                bytes += frame(.continuation, at == count ? endHeaders : 0, 1, section([("x", "y")]))
             }
-            if count == HTTP2Limits().continuationsMost {
+            if isCut { for byte in bytes { fed.feed([byte]) } } else { fed.feed(bytes) }
+            if count == most {
                 #expect(fed.listener.events == ["1 request exchange ended"])
             } else {
                 expectCalm(fed, .continuationFlood)
@@ -249,6 +249,26 @@ import Testing
             #expect(fed.server.failure == (isKnown ? .violation(.protocolError) : nil))
             #expect(answers.last?.code == (isKnown ? 1 : HTTP2Code.refusedStream.rawValue))
         }
+    }
+
+    /// Who asks on and on and reads no answer: what is ready stays bounded, and so do the streams.
+    @Test func unreadResponses() {
+        let fed = Fed()
+        fed.listener.hook = { event, stream in
+            guard event.contains("request") else { return }
+            exactly(empty.utf8) { _ = fed.server.respond(stream, head: $0, ended: true) }
+        }
+        fed.feed(frame(.settings, 1, 0))
+        var stream: UInt32 = 1
+        while fed.server.failure == nil, stream < 200_001 {
+            fed.feed(frame(.headers, 5, stream, Self.good))
+            stream += 2
+        }
+        #expect(fed.server.backlog <= HTTP2Limits().backlogBytes + HTTP2Limits().frameBytes)
+        let asked = fed.listener.events.filter { $0.contains("request") }.count
+        #expect(asked < HTTP2Limits().backlogBytes / 9 + HTTP2Limits().streamsMost)
+        _ = put(fed.server)
+        #expect(fed.server.failure == .violation(.protocolError) && fed.server.isFinished)
     }
 
     /// An origin that answers one request again and again.

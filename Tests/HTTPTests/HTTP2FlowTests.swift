@@ -39,6 +39,28 @@ import Testing
         #expect(wire.client.queued(held) == 0)
     }
 
+    /// A long message does not keep a short one waiting, in either direction.
+    @Test func fairShares() throws {
+        var limits = HTTP2Limits()
+        limits.streamWindowBytes = 16 << 20
+        let wire = Wire(client: limits, server: limits)
+        wire.run()
+        let long = try wire.ask(post, ended: false)
+        let short = try wire.ask(post, ended: false)
+        wire.run()
+        let body = pattern(4 << 20)
+        for (connection, listener) in [(wire.client, wire.atServer), (wire.server, wire.atClient)] {
+            if connection.role == .server { for stream in [long, short] { wire.answer(stream, ok, ended: false) } }
+            connection.send(long, body)
+            connection.send(short, pattern(100_000))
+            let bytes = put(connection, atMost: 400_000)
+            exactly(bytes) { _ = (connection === wire.client ? wire.server : wire.client).receive($0) }
+            #expect(listener.content[short]?.count == 100_000)
+            wire.run()
+            #expect(listener.content[long] == body)
+        }
+    }
+
     /// What comes for a stream that we have reset takes nothing from the connection.
     @Test func resetGivesCreditBack() throws {
         let wire = Wire()
@@ -236,7 +258,7 @@ import Testing
             }
         }
         #expect(settings(.server) == [1: 4096, 3: 128, 4: 262_144, 5: 16_384, 6: 65_536, 8: 1, 9: 1])
-        #expect(settings(.client) == [1: 4096, 2: 0, 3: 0, 4: 262_144, 5: 16_384, 6: 65_536, 9: 1])
+        #expect(settings(.client) == [1: 4096, 2: 0, 3: 0, 4: 262_144, 5: 16_384, 6: 65_536])
     }
 
     /// Every verb may be used from within every event.
@@ -297,8 +319,12 @@ import Testing
         ] {
             #expect(throws: HTTP2RequestError.self) { try wire.ask(text) }
         }
+        #expect(throws: HTTP2RequestError.self) {
+            try wire.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+        }
         let next = try wire.ask(get)
         wire.run()
+        #expect(wire.answer(next, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n") != nil)
         for text in [
             "", "HTTP/1.1 200 OK\r\n", empty + empty, "HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
         ] {

@@ -47,6 +47,8 @@ func play(_ input: UnsafeRawBufferPointer, seed: UInt8?, options: UInt8) -> Play
     } else {
         watcher.ask()
     }
+    var buffer = Buffer()
+    connection.output(into: &buffer, atMost: 1000)
     var state = UInt32(seed ?? 0)
     var at = 0
     while at < input.count {
@@ -58,7 +60,6 @@ func play(_ input: UnsafeRawBufferPointer, seed: UInt8?, options: UInt8) -> Play
         at = end
     }
     connection.tick()
-    var buffer = Buffer()
     for _ in 0..<100 where connection.wantsWrite { connection.output(into: &buffer, atMost: 1000) }
     check(connection.failure == nil || connection.isFinished, "a connection that has failed comes to an end")
     return Played(
