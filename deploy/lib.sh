@@ -3,7 +3,7 @@
 
 # The libraries Weir is built against, and the tools with which it puts its rules in force.
 build_packages="libssl-dev libnghttp2-dev libpcre2-dev zlib1g-dev pkg-config"
-run_packages="nftables iproute2"
+run_packages="nftables iproute2 ca-certificates"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }

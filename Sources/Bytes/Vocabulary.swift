@@ -112,4 +112,12 @@ public enum Threat: String, Sendable, CaseIterable {
     case tlsLegacy = "tls_legacy"
     /// The server's certificate is not to be trusted: expired, of another name, or vouched for by nobody.
     case untrustedUpstream = "untrusted_upstream"
+    /// Streams opened to be reset (CVE-2023-44487).
+    case http2RapidReset = "http2_rapid_reset"
+    /// A head without end (CVE-2024-28182).
+    case http2ContinuationFlood = "http2_continuation_flood"
+    /// A head that is small on the wire alone (CVE-2016-1544).
+    case http2HeaderBomb = "http2_header_bomb"
+    /// Frames that cost more to answer than to send (CVE-2019-9511…9518).
+    case http2ControlFlood = "http2_control_flood"
 }

@@ -58,6 +58,16 @@ enum BodyReader {
         if case .chunked(let chunks) = self { Writer.lastChunk(chunks.body.trailers, into: &buffer) }
     }
 
+    /// The lines of the fields behind a chunked body that has ended; nothing where there are none.
+    func writeTrailers(into buffer: inout Buffer) {
+        guard case .chunked(let chunks) = self, !chunks.body.trailers.fields.isEmpty else { return }
+        var end = Buffer()
+        Writer.lastChunk(chunks.body.trailers, into: &end)
+        end.consume("0\r\n".utf8.count)
+        end.dropLast("\r\n".utf8.count)
+        buffer.append(end.readable)
+    }
+
     /// Whether the end of the connection is the end of the body.
     var endsWithConnection: Bool {
         if case .untilClose = self { true } else { false }

@@ -21,15 +21,22 @@ final class ClientTLS {
 
     init(_ hello: ClientHello) { self.hello = hello }
 
+    /// For one stream of a connection: what is found out of its origin is its own.
+    init(like other: ClientTLS) {
+        hello = other.hello
+        (name, handling, why, facts) = (other.name, other.handling, other.why, other.facts)
+    }
+
     func settle(_ facts: TLSSession.Facts?) {
         self.facts = facts
         handling = .intercepted
     }
 
-    /// How an origin of this name is reached: it is offered what the client chose with us, and nothing else.
+    /// How an origin of this name is reached. It is offered what the client chose with us; where that is HTTP/2, HTTP/1.1,
+    /// which carries its exchanges as well.
     func route(to name: Host) -> SecureRoute {
         if let lastRoute, lastRoute.name == name { return lastRoute }
-        let route = SecureRoute(name: name, alpn: facts?.alpn)
+        let route = SecureRoute(name: name, alpn: facts?.alpn == "h2" ? "http/1.1" : facts?.alpn)
         lastRoute = route
         return route
     }

@@ -1,6 +1,7 @@
 import Bytes
 import Config
 import DLP
+import Glibc
 import HTTP
 import OS
 import Policy
@@ -100,6 +101,11 @@ final class Exchange {
 
     var service: Service { snapshot.policy.services[identity.service] }
     var profile: Profile { snapshot.profiles[identity.service] }
+
+    /// A call of gRPC, by the type of its content.
+    var isGRPC: Bool {
+        head.fields.contains { $0.id == .contentType && bytes.readable.starts(with: "application/grpc", at: $0.value) }
+    }
 
     /// What a streamed body may have held. A tail is at most `match_bytes`; only a coding that gives nothing for what it
     /// takes (empty deflate blocks, say) carries it in more.
@@ -211,6 +217,14 @@ final class Exchange {
             decision.note(uninspectable: service.uninspectable)
             action = decision.action
         }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether a field's value begins so.
+    func starts(with text: StaticString, at range: Range<Int>) -> Bool {
+        guard let baseAddress, range.count >= text.utf8CodeUnitCount else { return false }
+        return memcmp(baseAddress + range.lowerBound, text.utf8Start, text.utf8CodeUnitCount) == 0
     }
 }
 

@@ -2,6 +2,7 @@ import Bytes
 import Config
 import Loop
 import OS
+import Upstream
 
 /// What the sessions of a listener need to know of it.
 final class ListenerContext {
@@ -104,7 +105,7 @@ final class Listener: Handler {
             try accepted.socket.setNoDelay()
             let number = accepted.socket.number
             let session = Session(
-                accepted.socket, from: peer, to: target, listener: context, worker: worker,
+                Transport(accepted.socket, connected: true), from: peer, to: target, listener: context, worker: worker,
                 identity: worker.snapshot.policy.identify(peer.address))
             try worker.loop.add(session, descriptor: number)
             return session

@@ -27,6 +27,8 @@ final class Session: OriginUser {
         case mint
         /// TLS with the client is being agreed on.
         case handshake
+        /// HTTP/2: its streams are sessions of their own.
+        case http2
         /// HTTP/1: between two exchanges, or inside a head.
         case head
         /// A record slot is wanted before the head is taken.
@@ -49,7 +51,7 @@ final class Session: OriginUser {
         var waitsForOthers: Bool {
             switch self {
             case .mint, .slot, .resolve, .hold, .dial, .exchange: true
-            case .detect, .handshake, .head, .tunnel, .closing, .closed: false
+            case .detect, .handshake, .http2, .head, .tunnel, .closing, .closed: false
             }
         }
     }
@@ -72,6 +74,10 @@ final class Session: OriginUser {
     var transport: Transport
     /// Where the client began with TLS.
     var tls: ClientTLS?
+    /// Of a connection of HTTP/2.
+    var streams: ClientStreams?
+    /// One stream of such a connection.
+    let isStream: Bool
 
     var phase = Phase.detect { didSet { looked = false } }
     /// What the client sent that no phase has taken yet. Owns no memory while empty.
@@ -101,10 +107,11 @@ final class Session: OriginUser {
     private static let movesPerTurn = 16
 
     init(
-        _ socket: consuming Socket, from client: Endpoint, to target: Target, listener: ListenerContext, worker: Worker,
-        identity: Identity
+        _ transport: consuming Transport, from client: Endpoint, to target: Target, listener: ListenerContext,
+        worker: Worker, identity: Identity, isStream: Bool = false
     ) {
-        transport = Transport(socket, connected: true)
+        self.transport = transport
+        self.isStream = isStream
         self.client = client
         self.target = target
         self.listener = listener
@@ -113,8 +120,25 @@ final class Session: OriginUser {
         generation = worker.snapshot.generation
         detectFrom = worker.loop.now
         lastMove = worker.loop.now
-        hasSlot = true
+        // A stream reserves one when its head has come.
+        hasSlot = !isStream
     }
+
+    /// A session for one stream of a connection of HTTP/2; nil where the loop has no room for it.
+    static func stream(_ conduit: Conduit, of connection: Session) -> Session? {
+        let session = Session(
+            Transport(conduit), from: connection.client, to: connection.target, listener: connection.listener,
+            worker: connection.worker, identity: connection.identity, isStream: true)
+        session.generation = connection.generation
+        session.tls = connection.tls.map(ClientTLS.init(like:))
+        session.phase = .head
+        session.isLast = connection.worker.isDraining
+        guard (try? connection.worker.loop.add(session, descriptor: nil)) != nil else { return nil }
+        return session
+    }
+
+    /// The client's bytes were encrypted on their way to us.
+    var isSecure: Bool { tls?.handling == .intercepted }
 
     /// The exchange under way, or a new one under the snapshot of this moment.
     func currentExchange() -> Exchange {
@@ -186,6 +210,7 @@ final class Session: OriginUser {
     /// No exchange begins after this one.
     func drain() {
         isLast = true
+        streams?.drain()
         if phase == .detect || phase == .head, input.isEmpty { phase = .closing(linger: false) }
         // Nothing has been said in it yet, so nothing is lost with it.
         if phase == .tunnel, let exchange, tunnel?.awaitsServer == true { tunnelEnded(exchange) }
@@ -243,6 +268,8 @@ final class Session: OriginUser {
             return try takeInput() || moved
         case .handshake:
             return try stepHandshake() || moved
+        case .http2:
+            return try streams?.step() ?? false || moved
         case .head:
             // Who does not read the answers is not asked for more requests.
             if transport.isBacklogged { return moved }
@@ -323,7 +350,7 @@ final class Session: OriginUser {
         case .head: takeHead(bytes)
         case .hold, .exchange: takeBody(bytes)
         case .closing: bytes.count
-        case .mint, .handshake, .slot, .resolve, .dial, .tunnel, .closed: 0
+        case .mint, .handshake, .http2, .slot, .resolve, .dial, .tunnel, .closed: 0
         }
     }
 
@@ -340,7 +367,7 @@ final class Session: OriginUser {
         case .hold, .exchange:
             if let exchange, !exchange.requestEnded { abandon(exchange, as: nil) }
         case .closing: phase = .closed
-        case .mint, .handshake, .slot, .resolve, .dial, .tunnel, .closed: break
+        case .mint, .handshake, .http2, .slot, .resolve, .dial, .tunnel, .closed: break
         }
     }
 }

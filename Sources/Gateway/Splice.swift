@@ -17,7 +17,7 @@ extension Worker {
             if flow.pipe == nil { flow.pipe = try lendPipe() }
             guard let pipe = flow.pipe else { return (false, 0) }
             switch try OS.splice(
-                from: source.socket.number, to: pipe.pipe.writing.number, count: Worker.spliceBytes)
+                from: source.number, to: pipe.pipe.writing.number, count: Worker.spliceBytes)
             {
             case .moved(let count):
                 flow.piped += count
@@ -32,7 +32,7 @@ extension Worker {
         }
         var out = 0
         if flow.piped > 0, sink.isWritable, let pipe = flow.pipe {
-            switch try OS.splice(from: pipe.pipe.reading.number, to: sink.socket.number, count: flow.piped) {
+            switch try OS.splice(from: pipe.pipe.reading.number, to: sink.number, count: flow.piped) {
             case .moved(let count):
                 flow.piped -= count
                 out = count

@@ -55,7 +55,7 @@ extension Worker {
                         : 0..<exchange.head.path.count)
             }
         }
-        let isHTTP = exchange.application == .http && !exchange.head.methodRange.isEmpty
+        let isHTTP = exchange.application.isHTTP && !exchange.head.methodRange.isEmpty
         let duration = microseconds() - exchange.startTicks
         var record = SessionRecord(
             kind: kind, id: exchange.id, startMicroseconds: exchange.startMicroseconds,
@@ -129,6 +129,11 @@ extension Worker {
                 action: decision.action, would: decision.would, reason: decision.reason, threat: decision.threat,
                 listener: listener.name))
     }
+}
+
+extension Application {
+    /// Requests, whatever carries them.
+    fileprivate var isHTTP: Bool { self == .http || self == .http2 || self == .grpc }
 }
 
 extension FindingRecord {

@@ -18,6 +18,11 @@ public enum Method: UInt8, Sendable {
         }
     }
 
+    /// Of the request whose head this is.
+    public init(ofHead head: UnsafeRawBufferPointer) {
+        self.init(head, 0..<(head.firstIndex(of: UInt8(ascii: " ")) ?? 0))
+    }
+
     /// From the bytes of a method token.
     init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
         func named(_ name: StaticString) -> Bool { Octet.equal(bytes, range, name) }

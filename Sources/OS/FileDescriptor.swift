@@ -11,7 +11,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
         self.number = number
     }
 
-    deinit { _ = Glibc.close(number) }
+    private init() { number = -1 }
+
+    /// None.
+    static var none: FileDescriptor { FileDescriptor() }
+
+    deinit { if number >= 0 { _ = Glibc.close(number) } }
 
     @inlinable public borrowing func read(into room: UnsafeMutableRawBufferPointer) throws(Errno) -> IO {
         try transferring { Glibc.read(number, room.baseAddress, room.count) }

@@ -13,6 +13,9 @@ public struct Socket: ~Copyable, Sendable {
 
     @inlinable public var number: Int32 { descriptor.number }
 
+    /// No socket: what stands in its place where bytes move otherwise.
+    public static var none: Socket { Socket(owning: .none) }
+
     public enum Kind: Sendable { case stream, datagram }
 
     public init(_ kind: Kind, for address: IPAddress) throws(Errno) {

@@ -118,7 +118,8 @@ extension Threat {
         switch self {
         // Ambiguous protocol, floods and ways into the gateway are no question of policy.
         case .requestSmuggling, .malformedHTTP, .headerFlood, .slowRequest, .inwardAddress, .gatewayLoop,
-            .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood:
+            .connectionFlood, .malformedTLS, .http2RapidReset, .http2ContinuationFlood, .http2HeaderBomb,
+            .http2ControlFlood, .dnsMalformed, .dnsFlood:
             .always
         case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration, .dnsZoneTransfer,
             .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream:

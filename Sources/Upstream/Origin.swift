@@ -103,14 +103,14 @@ public final class Origin: Handler {
         if case .busy = state, served == 0 { pool.keepTicket(of: self) }
         state = .closed
         user = nil
-        if reset { transport.socket.setResetOnClose() } else { transport.finish() }
+        if reset { transport.setResetOnClose() } else { transport.finish() }
         pool.closed(self)
     }
 
     public override func ready(_ events: Readiness) {
         switch state {
         case .connecting(let since):
-            if let error = transport.socket.takeError() {
+            if let error = transport.takeError() {
                 fail(.system(error))
             } else if events.contains(.writable) {
                 transport.note(events)

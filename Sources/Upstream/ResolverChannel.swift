@@ -75,7 +75,7 @@ final class StreamChannel: ResolverChannel {
         }
     }
 
-    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: transport.socket.number) }
+    func open(on loop: EventLoop) throws(Errno) { try loop.add(self, descriptor: transport.number) }
 
     override func finish() {
         if let ticket = transport.resumption() { resolver.keep(ticket, of: server) }
@@ -89,7 +89,7 @@ final class StreamChannel: ResolverChannel {
 
     override func ready(_ events: Readiness) {
         transport.note(events)
-        if transport.socket.takeError() != nil { return resolver.failed(self) }
+        if transport.takeError() != nil { return resolver.failed(self) }
         step()
     }
 

@@ -3,13 +3,16 @@ import OS
 import TLS
 
 /// One connection's bytes, both ways: a socket, what epoll last said of it, and what it has not taken yet; in the clear, or
-/// over TLS behind the same verbs.
+/// over TLS behind the same verbs. Or one stream of a connection that many share: then there is no socket, but a conduit.
 public struct Transport: ~Copyable {
-    public let socket: Socket
+    /// Of a stream of a shared connection, one that is none.
+    private let socket: Socket
+    private let conduit: Conduit?
     /// The socket may have something.
     private var hasInput: Bool
     /// Nil: in the clear.
     private var layer: SecureLayer?
+    private var resets = false
     private var writable: Bool
     private var peerEnded = false
     /// Accepted by `write`, not yet by the kernel. Owns no memory while empty.
@@ -24,18 +27,35 @@ public struct Transport: ~Copyable {
     /// - Parameter connected: false while a connection attempt is under way: nothing moves until epoll says so.
     public init(_ socket: consuming Socket, connected: Bool) {
         self.socket = socket
+        conduit = nil
         hasInput = connected
         writable = connected
     }
 
+    /// One stream of a connection that many share.
+    public init(_ conduit: Conduit) {
+        socket = .none
+        self.conduit = conduit
+        hasInput = false
+        writable = true
+    }
+
+    /// The descriptor; -1 for a stream of a shared connection.
+    public var number: Int32 { socket.number }
+
+    /// How the connection attempt ended, or what an event of a broken one means.
+    public func takeError() -> Errno? { conduit == nil ? socket.takeError() : nil }
+
     /// A read may bring something.
-    public var readable: Bool { hasInput || layer?.hasNews ?? false }
+    public var readable: Bool { hasInput || layer?.hasNews ?? conduit?.hasNews ?? false }
 
     /// The peer has said that it sends no more, though bytes may still wait to be read.
     public var isPeerEnding: Bool { peerEnded }
 
     /// Bytes wait for the kernel, or for the handshake: whoever feeds this side must pause.
-    public var isBacklogged: Bool { !backlog.isEmpty && !queued || layer?.unsentCount ?? 0 > 0 }
+    public var isBacklogged: Bool {
+        !backlog.isEmpty && !queued || layer?.unsentCount ?? 0 > 0 || conduit?.isFull ?? false
+    }
     /// Bytes wait for more to leave with: `write` or `flush` sends them.
     public var isQueued: Bool { queued }
     public var backlogCount: Int { backlog.count + (layer?.unsentCount ?? 0) }
@@ -50,6 +70,7 @@ public struct Transport: ~Copyable {
     /// `.moved(0)` over TLS: what came held nothing for us. Throws `EPROTO` where TLS failed, and `failure` says how.
     public mutating func read(into room: UnsafeMutableRawBufferPointer) throws(Errno) -> IO {
         if let layer { return try read(into: room, through: layer) }
+        if let conduit { return try read(into: room, from: conduit) }
         return try receive(into: room)
     }
 
@@ -72,6 +93,10 @@ public struct Transport: ~Copyable {
             queued = true
             return layer.queue(bytes)
         }
+        if let conduit {
+            queued = true
+            return conduit.outbound.append(bytes)
+        }
         if backlog.isEmpty { queued = true }
         backlog.append(bytes)
     }
@@ -83,6 +108,7 @@ public struct Transport: ~Copyable {
             layer.send(bytes)
             return try hand(layer)
         }
+        if let conduit { return try write(bytes, to: conduit) }
         if queued { return try writeQueued(bytes) }
         try send(bytes)
     }
@@ -107,6 +133,10 @@ public struct Transport: ~Copyable {
         if let layer {
             layer.queue(first)
             return try write(second)
+        }
+        if let conduit {
+            conduit.outbound.append(first)
+            return try write(second, to: conduit)
         }
         guard backlog.isEmpty, writable else {
             queued = false
@@ -135,6 +165,7 @@ public struct Transport: ~Copyable {
             layer.send(UnsafeRawBufferPointer(start: nil, count: 0))
             try hand(layer)
         }
+        if queued, let conduit { try write(UnsafeRawBufferPointer(start: nil, count: 0), to: conduit) }
         queued = false
         while writable, !backlog.isEmpty {
             var rest = backlog.readable
@@ -175,12 +206,44 @@ public struct Transport: ~Copyable {
 
     public mutating func readWouldBlock() { hasInput = false }
     public mutating func writeWouldBlock() { writable = false }
-    public var isWritable: Bool { writable }
+    public var isWritable: Bool { writable && !(conduit?.isFull ?? false) }
+
+    // MARK: Ending
 
     /// Tells the peer that no more bytes follow, as far as the kernel takes it at once.
     public mutating func shutdownWriting() {
         finish()
-        socket.shutdownWriting()
+        if conduit == nil { socket.shutdownWriting() }
+    }
+
+    /// What ends with this transport is to be taken for a cut.
+    public mutating func setResetOnClose() {
+        resets = true
+        if conduit == nil { socket.setResetOnClose() }
+    }
+
+    /// Nothing more is read or written; a socket is closed with the transport itself.
+    public mutating func close() { conduit?.close(reset: resets) }
+
+    // MARK: A stream of a shared connection
+
+    private mutating func read(into room: UnsafeMutableRawBufferPointer, from conduit: Conduit) throws(Errno) -> IO {
+        switch conduit.take(into: room) {
+        case .bytes(let count):
+            bytesRead &+= UInt64(count)
+            return .moved(count)
+        case .end: return .ended
+        case .broken:
+            isBroken = true
+            throw .reset
+        case .none: return .wouldBlock
+        }
+    }
+
+    private mutating func write(_ bytes: UnsafeRawBufferPointer, to conduit: Conduit) throws(Errno) {
+        queued = false
+        if conduit.isBroken { throw .reset }
+        conduit.write(bytes)
     }
 
     // MARK: TLS
@@ -199,6 +262,8 @@ public struct Transport: ~Copyable {
     }
 
     public var isSecure: Bool { layer != nil }
+    /// Bytes are on the socket as they are meant.
+    public var canSplice: Bool { layer == nil && conduit == nil }
     /// The handshake is done and the peer is who it should be; so is every peer in the clear.
     public var isOpen: Bool { layer.map { $0.session.state != .handshaking && $0.failure == nil } ?? true }
     /// Why TLS is over before its time.
@@ -217,8 +282,9 @@ public struct Transport: ~Copyable {
     /// For the next session with this server; best asked for when this one has been used.
     public func resumption() -> Resumption? { layer?.session.resumption() }
 
-    /// Says over TLS that nothing more is sent, as far as the kernel takes it at once: a peer that is gone is not waited for.
+    /// Says over TLS, or of a stream, that nothing more is sent, as far as the kernel takes it at once: a peer that is gone is not waited for.
     public mutating func finish() {
+        if let conduit { return conduit.finish() }
         guard let layer else { return }
         _ = try? flush()
         layer.close()

@@ -64,14 +64,15 @@ def test_the_story_over_https(world, gateway, resolver, outside, identities):
     server = over_tls(outside.server(identities["canarytokens.com"]))
     with Origin(world, 443, CANARY, handler=server) as origin:
         # Monitor: it goes through, and the event names a masked match.
-        done = https(world, gateway, "https://canarytokens.com/stuff/collect", "-d", posted, source=POD_DH157)
+        words = ["https://canarytokens.com/stuff/collect", "--http1.1", "-d", posted]
+        done = https(world, gateway, *words, source=POD_DH157)
         assert body_of(done) == (200, "ok\n")
         event = gateway.events(kind="finding", service="dh157.default")[0]
         assert event["finding"]["match"] == "2*************3" and event["fqdn"] == "canarytokens.com"
         assert NUMBER in origin.received
         # Protect: a clear 403, and not one byte of the number outside.
         origin.forget()
-        done = https(world, gateway, "https://canarytokens.com/stuff/collect", "-d", posted)
+        done = https(world, gateway, *words)
         status, body = body_of(done)
         assert status == 403 and '"reason":"finding"' in body
         assert NUMBER not in origin.received and b"nir=" not in origin.received
@@ -279,7 +280,8 @@ def test_a_name_that_no_rule_allows(world, gateway, resolver, outside, identitie
 
 def test_a_rule_for_http_covers_https(world, gateway, resolver, outside, identities):
     with Origin(world, 443, handler=over_tls(outside.server(identities["origin.example"]))) as origin:
-        assert body_of(https(world, gateway, "https://origin.example/", source=POD_OTHER)) == (200, "ok\n")
+        words = ["https://origin.example/", "--http1.1"]
+        assert body_of(https(world, gateway, *words, source=POD_OTHER)) == (200, "ok\n")
         assert origin.requests == 1
 
 

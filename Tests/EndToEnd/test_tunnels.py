@@ -138,7 +138,6 @@ def _answers(world, address, port):
 
 
 CLIENT_FIRST = {
-    "HTTP2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
     "PostgreSQL": b"\x00\x00\x00\x17\x00\x03\x00\x00user\x00postgres\x00\x00",
     "Redis": b"*1\r\n$4\r\nPING\r\n",
     "SSH": b"SSH-2.0-eager\r\n",

@@ -102,7 +102,8 @@ import Testing
             let (action, would): (Action, Action) =
                 switch threat {
                 case .requestSmuggling, .malformedHTTP, .headerFlood, .slowRequest, .inwardAddress, .gatewayLoop,
-                    .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood:
+                    .connectionFlood, .malformedTLS, .dnsMalformed, .dnsFlood, .http2RapidReset,
+                    .http2ContinuationFlood, .http2HeaderBomb, .http2ControlFlood:
                     (.deny, .deny)
                 case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration,
                     .dnsZoneTransfer, .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream:

@@ -32,7 +32,7 @@ struct TransportTests {
                 if isSo(self) { return }
                 turn()
                 // The kernel may deliver to this machine as late as to any other.
-                var ends = [pollfd(fd: stream.socket.number, events: Int16(POLLIN), revents: 0)]
+                var ends = [pollfd(fd: stream.number, events: Int16(POLLIN), revents: 0)]
                 ends.append(pollfd(fd: peer.number, events: Int16(POLLIN), revents: 0))
                 poll(&ends, 2, 5)
             }

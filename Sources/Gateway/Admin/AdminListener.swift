@@ -140,7 +140,7 @@ final class AdminConnection: Handler {
     private func finish() {
         do throws(Errno) {
             if try transport.flush() {
-                transport.socket.shutdownWriting()
+                transport.shutdownWriting()
                 close()
             }
         } catch {

@@ -26,13 +26,13 @@ extension Session {
         guard target.host != nil || target.endpoint != nil || !exchange.head.host.isEmpty else {
             return refuse(exchange, malformed: .noHost)
         }
-        if exchange.head.isHTTPS, !transport.isSecure {
+        if exchange.head.isHTTPS, !isSecure {
             return refuse(exchange, status: 501, "An https URL is asked for with CONNECT")
         }
-        exchange.application = .http
+        exchange.application = isStream ? exchange.isGRPC ? .grpc : .http2 : .http
         exchange.port =
-            target.endpoint?.port ?? target.port ?? exchange.head.port ?? (transport.isSecure ? 443 : 80)
-        if transport.isSecure { noteTrust(exchange) }
+            target.endpoint?.port ?? target.port ?? exchange.head.port ?? (isSecure ? 443 : 80)
+        if isSecure { noteTrust(exchange) }
         var host: Host?
         if !exchange.head.host.isEmpty {
             let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])
@@ -50,9 +50,9 @@ extension Session {
         }
         readHead(exchange)
         if let host {
-            if transport.isSecure { checkFronting(exchange, host) }
+            if isSecure { checkFronting(exchange, host) }
             bind(exchange, to: host, by: .host)
-        } else if let name = tls?.name, transport.isSecure {
+        } else if let name = tls?.name, isSecure {
             bind(exchange, to: name, by: .sni)
         } else {
             bind(exchange, to: target.host, by: .connect)

@@ -30,9 +30,17 @@ extension Session {
             if tls == nil { tls = ClientTLS(hello) }
             openTunnel(.tls, serverName: hello.serverName)
         case .malformedTLS: refuseMalformedTLS()
+        case .application(.http2): beginStreams()
         case .application(let application): openTunnel(application, serverName: nil)
         case .unknown: openTunnel(.tcp, serverName: nil)
         }
+    }
+
+    /// HTTP/2, agreed on by ALPN or known before (RFC 9113 section 3.3).
+    private func beginStreams() {
+        streams = ClientStreams(self)
+        phaseDeadline = .never
+        phase = .http2
     }
 
     /// The client waits: in the protocols in which the server speaks first it waits for that.
@@ -76,7 +84,7 @@ extension Session {
         if let serverName {
             if let asked = target.host, asked != serverName { exchange.note(.sniHostMismatch) }
             bind(exchange, to: serverName, by: .sni)
-        } else if transport.isSecure, let name = tls?.name {
+        } else if isSecure, let name = tls?.name {
             bind(exchange, to: name, by: .sni)
         } else {
             bind(exchange, to: target.host, by: .connect)

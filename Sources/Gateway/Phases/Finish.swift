@@ -50,7 +50,7 @@ extension Session {
     /// A response is under way and cannot be taken back: the client sees a reset, not an end.
     func cut(_ exchange: Exchange) {
         dropOrigin(reset: true)
-        transport.socket.setResetOnClose()
+        transport.setResetOnClose()
         finish(exchange)
         phase = .closed
     }
@@ -71,7 +71,7 @@ extension Session {
 
     /// A client connection broke.
     func clientBroke() {
-        transport.socket.setResetOnClose()
+        transport.setResetOnClose()
         dropOrigin(reset: true)
         if let exchange {
             if exchange.dial == nil { exchange.aim(at: target) }
@@ -104,16 +104,27 @@ extension Session {
             lingerUntil = transport.bytesRead + UInt64(limits.lingerBytes)
         }
         if transport.bytesRead > lingerUntil {
-            transport.socket.setResetOnClose()
+            transport.setResetOnClose()
             phase = .closed
             return true
         }
         return try takeInput()
     }
 
+    /// What the whole connection did, and no exchange of it: a record of its own.
+    func noteThreat(_ threat: Threat) {
+        guard reserveSlot() else { return streams?.leave() ?? () }
+        let exchange = currentExchange()
+        exchange.application = .http2
+        exchange.aim(at: target)
+        exchange.note(threat)
+        finish(exchange)
+    }
+
     /// Ends the session: the last thing it does.
     func close() {
         dropOrigin(reset: true)
+        streams?.end()
         if exchange == nil, recorded == 0, hasSlot {
             // A connection on which nothing was asked is a session all the same, and no violation.
             let exchange = currentExchange()
@@ -124,6 +135,7 @@ extension Session {
         if let exchange { finish(exchange) }
         if hasSlot { worker.recorder.release() }
         hasSlot = false
-        worker.closed(self, from: client)
+        transport.close()
+        if isStream { worker.loop.remove(self) } else { worker.closed(self, from: client) }
     }
 }

@@ -27,7 +27,7 @@ extension Session {
     }
 
     /// Finishing must never wait for a record, so the slot for it is taken before the work is.
-    private func reserveSlot() -> Bool {
+    func reserveSlot() -> Bool {
         if hasSlot { return true }
         hasSlot = worker.recorder.reserve()
         if !hasSlot { worker.waitForSlot(token) }

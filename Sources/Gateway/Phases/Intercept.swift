@@ -22,7 +22,7 @@ extension Session {
 
     /// Whether the connection whose ClientHello has been judged is to be read.
     func intercepts(_ exchange: Exchange) -> Bool {
-        guard let tls, !transport.isSecure, exchange.snapshot.authority != nil else { return false }
+        guard let tls, !isSecure, exchange.snapshot.authority != nil else { return false }
         guard let name = tls.hello.serverName ?? target.host ?? exchange.dial.map({ .address($0.address) }) else {
             return false
         }
@@ -33,9 +33,11 @@ extension Session {
             tls.why = isOff ? "tls.inspect" : "tls.passthrough"
             return false
         }
-        let speaksHTTP1 = tls.hello.alpn.isEmpty || tls.hello.alpn.contains("http/1.1")
-        guard tls.hello.highestVersion >= Session.oldestVersion, speaksHTTP1 || !tls.hello.alpn.contains("h2") else {
-            tls.why = speaksHTTP1 ? "version" : "protocol"
+        // Who insists on HTTP/2 (gRPC does) needs it all the way, which is not spoken to origins.
+        let offered = tls.hello.alpn
+        let isServed = offered.isEmpty || offered.contains("http/1.1") || !offered.contains("h2")
+        guard tls.hello.highestVersion >= Session.oldestVersion, isServed else {
+            tls.why = isServed ? "version" : "protocol"
             return false
         }
         if mayBypass(exchange), let why = worker.hub.bypass.reason(exchange.service.name, name, now: now) {
@@ -95,12 +97,16 @@ extension Session {
         }
         // A client that asks only for what we do not know is given the first of it: the origin will be asked for the same.
         let offered = tls.hello.alpn
-        let alpn = offered.isEmpty || offered.contains("http/1.1") ? ["http/1.1"] : [offered[0]]
+        let alpn =
+            offered.isEmpty || Session.protocols.contains(where: offered.contains) ? Session.protocols : [offered[0]]
         tls.leaf = nil
         var first = Buffer()
         swap(&first, &input)
         try transport.secure(TLSSession(serving: leaf, in: context, alpn: alpn), first: first.readable)
     }
+
+    /// The client's own preference decides between them.
+    private static let protocols = ["h2", "http/1.1"]
 
     func stepHandshake() throws(Errno) -> Bool {
         do throws(Errno) {
@@ -190,7 +196,7 @@ extension Session {
 
     /// How the origin of the exchange is reached, where the client's own connection was over TLS.
     func secureRoute(_ exchange: Exchange) -> SecureRoute? {
-        guard transport.isSecure, let tls, let endpoint = exchange.dial else { return nil }
+        guard isSecure, let tls, let endpoint = exchange.dial else { return nil }
         return tls.route(to: exchange.name.map { .name($0) } ?? .address(endpoint.address))
     }
 

@@ -254,11 +254,6 @@ extension Session {
 extension ResponseHead {
     /// A response that goes on for as long as both sides like: server-sent events.
     fileprivate func isStream(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        let stream: StaticString = "text/event-stream"
-        for field in fields where field.id == .contentType && field.value.count >= stream.utf8CodeUnitCount {
-            let start = bytes.baseAddress.map { $0 + field.value.lowerBound }
-            return start.map { memcmp($0, stream.utf8Start, stream.utf8CodeUnitCount) == 0 } ?? false
-        }
-        return false
+        fields.contains { $0.id == .contentType && bytes.starts(with: "text/event-stream", at: $0.value) }
     }
 }

@@ -16,6 +16,10 @@ extension Session {
         case .head where transport.isBacklogged: return lastMove + limits.writeTimeout
         case .head: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.idleTimeout
         case .handshake: return phaseDeadline
+        case .http2:
+            if transport.isBacklogged { return lastMove + limits.writeTimeout }
+            guard let streams, streams.isEmpty else { return .never }
+            return streams.idleSince + limits.idleTimeout
         // Woken by the minter, the recorder, the resolver and the origin, which keep their own time.
         case .mint, .slot, .resolve, .dial, .closed: return .never
         case .hold: return rateDeadline
@@ -58,6 +62,8 @@ extension Session {
                 settle(Detector.client(input.readable, ended: true))
             }
         case .handshake: handshakeFailed()
+        // Who does not take what is for it is not waited for; who asks for nothing is bidden farewell.
+        case .http2: if transport.isBacklogged { clientBroke() } else { streams?.leave() }
         case .head:
             if transport.isBacklogged { return clientBroke() }
             if exchange == nil || input.isEmpty { phase = .closed } else { tooSlow() }

@@ -126,7 +126,7 @@ extension Session {
     }
 
     private func stepUp(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
-        if tunnel.isRead || transport.isSecure {
+        if tunnel.isRead || !transport.canSplice || !origin.transport.canSplice {
             guard transport.readable, !origin.transport.isBacklogged, !tunnel.up.ended else {
                 return finishFlow(&tunnel.up, held: exchange.held.count, into: &origin.transport)
             }
@@ -153,7 +153,7 @@ extension Session {
 
     private func stepDown(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
         do throws(Errno) {
-            if tunnel.isRead || origin.transport.isSecure {
+            if tunnel.isRead || !transport.canSplice || !origin.transport.canSplice {
                 guard origin.transport.readable, !transport.isBacklogged, !tunnel.down.ended else {
                     return finishFlow(&tunnel.down, held: exchange.heldBack.count, into: &transport)
                 }
@@ -296,7 +296,7 @@ extension Session {
 
     func refuseTunnel(_ exchange: Exchange) {
         dropOrigin(reset: true)
-        transport.socket.setResetOnClose()
+        transport.setResetOnClose()
         finish(exchange)
         phase = .closed
     }
@@ -307,7 +307,7 @@ extension Session {
     func tunnelEnded(_ exchange: Exchange) {
         let orderly = tunnel?.isOver ?? false
         dropOrigin(reset: !orderly)
-        if !orderly { transport.socket.setResetOnClose() }
+        if !orderly { transport.setResetOnClose() }
         finish(exchange)
         phase = orderly ? .closing(linger: false) : .closed
     }
