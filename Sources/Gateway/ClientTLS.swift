@@ -15,9 +15,8 @@ final class ClientTLS {
     /// What was agreed on with the client; nil before the handshake is done.
     private(set) var facts: TLSSession.Facts?
     /// Of the server that was reached last, over TLS of ours.
-    var upstream: (version: UInt16?, certificate: PeerCertificate?)?
+    var upstream: ServerIdentity?
     private var lastRoute: SecureRoute?
-    private weak var lastOrigin: Origin?
 
     init(_ hello: ClientHello) { self.hello = hello }
 
@@ -41,13 +40,6 @@ final class ClientTLS {
         return route
     }
 
-    /// Once for each connection to an origin: its certificate takes some reading.
-    func noteUpstream(_ origin: Origin) {
-        if lastOrigin === origin { return }
-        lastOrigin = origin
-        upstream = (origin.transport.facts?.version, origin.transport.certificate)
-    }
-
     /// What is written of it. A connection that is denied has not been let pass.
     func record(denied: Bool) -> TLSRecord {
         TLSRecord(
@@ -55,7 +47,7 @@ final class ClientTLS {
             sni: hello.serverName.map { "\($0)" }, ja4: hello.ja4,
             handling: denied && handling == .passed ? .refused : handling, why: why,
             issuer: upstream?.certificate?.issuer, fingerprint: upstream?.certificate?.fingerprint,
-            upstreamVersion: upstream?.version.map(ClientTLS.text))
+            upstreamVersion: upstream?.facts.map { ClientTLS.text($0.version) })
     }
 
     private static func text(_ version: UInt16) -> String {

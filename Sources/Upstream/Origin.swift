@@ -20,6 +20,17 @@ public enum OriginFault: Error, Equatable, Sendable {
     case tls(TLSFailure, PeerCertificate?)
 }
 
+/// What is known of a server that was reached over TLS.
+public final class ServerIdentity: Sendable {
+    /// What was agreed on; nil where it did not come to that.
+    public let facts: TLSSession.Facts?
+    public let certificate: PeerCertificate?
+
+    public init(facts: TLSSession.Facts?, certificate: PeerCertificate?) {
+        (self.facts, self.certificate) = (facts, certificate)
+    }
+}
+
 /// Whom a connection over TLS must reach, and what it may speak.
 public struct SecureRoute: Hashable, Sendable {
     /// Whom the certificate must name.
@@ -60,6 +71,9 @@ public final class Origin: Handler {
     public var transport: Transport
     /// Requests it has carried: more than none, and a silent end may just be the server's idle timeout.
     public private(set) var served = 0
+    /// Read once, and not for each request: certificates take some reading. Nil in the clear.
+    public private(set) lazy var identity: ServerIdentity? =
+        transport.isSecure ? ServerIdentity(facts: transport.facts, certificate: transport.certificate) : nil
     /// Who vouched for it; nil in the clear.
     private(set) var trust: Trust?
     private unowned(unsafe) let pool: OriginPool

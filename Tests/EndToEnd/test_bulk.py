@@ -10,6 +10,8 @@ import pytest
 from gateway import SSN_SENSOR, body_of
 from net import ORIGIN, POD
 from peers import Origin, answer
+from test_tls import ca, identities, outside  # noqa: F401
+from tlspeers import over_tls
 
 CONFIG = SSN_SENSOR + """
 services:
@@ -45,8 +47,8 @@ class Peak:
 
 
 @pytest.fixture(scope="module")
-def gateway(shared):
-    return shared(CONFIG)
+def gateway(shared, outside):  # noqa: F811
+    return shared(CONFIG + f'tls: {{trust: "{outside.certificate}"}}\n')
 
 
 @pytest.fixture(params=[64, pytest.param(1024, marks=pytest.mark.long)], ids=["64 MiB", "1 GiB"])
@@ -100,6 +102,41 @@ def test_upload(world, gateway, resolver, big, source, coding):
     received, status, _ = asked.stdout.split()
     assert status == "200", asked.stderr
     assert int(received) == size if coding == "length" else int(received) > size
+    assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("source", [POD, "10.244.0.9"])
+def test_up_over_tls(world, gateway, resolver, big, outside, identities, source, version):  # noqa: F811
+    path, size = big
+    server = over_tls(outside.server(identities["origin.example"]), swallow)
+    with Peak(gateway) as peak, Origin(world, 8443, handler=server, timeout=120):
+        asked = world.run("pods", [
+            "curl", "-sS", version, "--cacert", ca(gateway), "--interface", source, "-T", path, "-w", " %{http_code}",
+            "https://origin.example:8443/upload"], timeout=180)
+    received, status = asked.stdout.split()
+    assert status == "200", asked.stderr
+    assert int(received) == size
+    assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_down_over_tls(world, gateway, resolver, big, outside, identities, version):  # noqa: F811
+    _, size = big
+
+    def pour(conversation):
+        conversation.read_request()
+        conversation.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        block = bytes(1 << 20)
+        for _ in range(size >> 20):
+            conversation.socket.sendall(block)
+
+    server = over_tls(outside.server(identities["origin.example"]), pour)
+    with Peak(gateway) as peak, Origin(world, 8443, handler=server, timeout=120):
+        asked = world.run("pods", [
+            "curl", "-sS", version, "--cacert", ca(gateway), "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
+            "https://origin.example:8443/"], timeout=180)
+    assert asked.stdout == f"200 {size}", asked.stderr
     assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
 
 

@@ -1,5 +1,6 @@
 """HTTP/2 of clients: every stream judged, read and recorded as an exchange of its own."""
 
+import concurrent.futures
 import random
 import time
 
@@ -249,6 +250,17 @@ def test_tools(world, gateway, resolver):
         assert done.stdout.count(":status: 200") == 2, done.stdout
         done = world.run("pods", ["h2load", "-n", "2000", "-c", "4", "-m", "20", urls[0]], timeout=30)
         assert "2000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
+
+
+def test_reloads_among_streams(world, gateway, resolver, outside):  # noqa: F811
+    config = SERVICES + f'tls: {{trust: "{outside.certificate}"}}\n'
+    with Origin(world, 8080), concurrent.futures.ThreadPoolExecutor() as pool:
+        load = pool.submit(world.run, "pods", [
+            "h2load", "-n", "20000", "-c", "8", "-m", "30", "http://origin.example:8080/load"], timeout=60)
+        for turn in range(8):
+            gateway.reload(config + f"limits: {{idle_timeout: {60 + turn}s}}\n")
+        done = load.result()
+    assert "20000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
 
 
 def test_who_insists_on_http2_passes_unread(world, gateway, resolver, outside, identities):  # noqa: F811

@@ -32,7 +32,7 @@ extension Session {
         exchange.application = isStream ? exchange.isGRPC ? .grpc : .http2 : .http
         exchange.port =
             target.endpoint?.port ?? target.port ?? exchange.head.port ?? (isSecure ? 443 : 80)
-        if isSecure { noteTrust(exchange) }
+        if isSecure, !isStream { noteTrust(exchange) }
         var host: Host?
         if !exchange.head.host.isEmpty {
             let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])

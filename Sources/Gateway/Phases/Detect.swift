@@ -38,6 +38,12 @@ extension Session {
 
     /// HTTP/2, agreed on by ALPN or known before (RFC 9113 section 3.3).
     private func beginStreams() {
+        if isSecure {
+            let exchange = currentExchange()
+            noteTrust(exchange)
+            worker.recycle(exchange)
+            self.exchange = nil
+        }
         streams = ClientStreams(self)
         phaseDeadline = .never
         phase = .http2

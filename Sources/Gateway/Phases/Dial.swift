@@ -43,7 +43,7 @@ extension Session {
     /// The connection stands: the head goes out, with what has been released of the body.
     func sendHead() {
         guard let exchange, let origin else { return }
-        if let tls, origin.transport.isSecure { tls.noteUpstream(origin) }
+        if let tls { tls.upstream = origin.identity }
         if tunnel != nil { return startTunnel(exchange) }
         phase = .exchange
         exchange.isSent = true

@@ -202,7 +202,7 @@ extension Session {
 
     /// The origin is not who it should be, or wants what only the client has: the client hears of it, from us.
     func originUntrusted(_ exchange: Exchange, _ failure: TLSFailure, _ certificate: PeerCertificate?) {
-        if let certificate { tls?.upstream = (nil, certificate) }
+        if let certificate { tls?.upstream = ServerIdentity(facts: nil, certificate: certificate) }
         tls?.why = failure.wantsCertificate ? "client_certificate" : "\(failure)"
         if case .certificate = failure { exchange.note(.untrustedUpstream) }
         letPass(exchange, why: failure.wantsCertificate ? "client_certificate" : "untrusted_upstream")
