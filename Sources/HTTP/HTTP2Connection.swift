@@ -82,7 +82,7 @@ public final class HTTP2Connection {
             let (end, threat) = floods.walk(bytes, from: at)
             if end > at { feed(UnsafeRawBufferPointer(rebasing: bytes[at..<end])) }
             if let threat { fail(threat) }
-            putOutAnswers()
+            if floods.isBetweenFrames || failure != nil { putOutAnswers() }
             at = end
         }
         return failure

@@ -75,6 +75,9 @@ struct HTTP2Floods: Sendable {
         return (at + step, nil)
     }
 
+    /// No frame has come in part, or one that is longer than any may be, whose end is not waited for.
+    var isBetweenFrames: Bool { headerCount == 0 || payload > limits.frameBytes }
+
     /// The frame whose header is complete.
     private mutating func count() -> HTTP2Threat? {
         let stream =

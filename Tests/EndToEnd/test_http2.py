@@ -1,6 +1,8 @@
 """HTTP/2 of clients: every stream judged, read and recorded as an exchange of its own."""
 
+import base64
 import concurrent.futures
+import hashlib
 import random
 import time
 
@@ -199,6 +201,29 @@ def test_resets(world, gateway, resolver, outside, identities):  # noqa: F811
         peer.flush()
         assert peer.answer(peer.request("/fine")).status == 200
     assert gateway.sessions(path="/back")[0]["action"] == "allow"
+
+
+def test_websocket(world, gateway, resolver, outside, identities):  # noqa: F811
+    """Extended CONNECT (RFC 8441) becomes the upgrade that it stands for; what it carries is not read, and that is said."""
+    def handler(conversation):
+        head, _ = conversation.read_request()
+        key = head.split(b"sec-websocket-key: ")[1].split(b"\r\n")[0]
+        digest = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        conversation.send(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+                          b"sec-websocket-accept: " + digest + b"\r\n\r\n")
+        echo(conversation)
+
+    with Origin(world, 443, handler=over_tls(outside.server(identities["origin.example"]), handler)):
+        peer = open_h2(world, gateway, source=POD_DH157, strict=False)
+        until(lambda: peer.h2.remote_settings.enable_connect_protocol or peer.read(), what="settings")
+        stream = peer.request("/ws", "CONNECT", fields=[(":protocol", "websocket"), ("sec-websocket-version", "13")], end=False)
+        until(lambda: peer.answers[stream].status or not peer.read(), what="an answer")
+        assert peer.answers[stream].status == 200
+        peer.send(stream, b"frames", end=False)
+        until(lambda: peer.answers[stream].body == b"frames" or not peer.read(), what="an echo")
+        peer.send(stream, b"last")
+        assert peer.answer(stream).body == b"frameslast"
+    assert gateway.sessions(path="/ws")[0]["uninspectable"] == "tunnel"
 
 
 def test_what_is_malformed_ends_its_stream(world, gateway, resolver, origin):
