@@ -23,9 +23,11 @@ final class LeafStore: Sendable {
         /// Orders under way keep their waiters.
         mutating func forget() { entries = entries.filter { if case .ordered = $0.value { true } else { false } } }
 
+        /// Who waits will have a certificate of the new one.
         mutating func turn(to authority: Authority) {
             self.authority = authority
             forget()
+            orders = entries.keys.map { ($0, authority) }
         }
     }
 
@@ -87,9 +89,9 @@ final class LeafStore: Sendable {
             log.error("no certificate for \(name): \(error)")
         }
         let waiting = shelf.withLock { shelf -> [@Sendable (Leaf?) -> Void] in
-            guard case .ordered(let waiting)? = shelf.entries[name] else { return [] }
-            // The configuration may have changed in the meantime: then this one is nobody else's.
-            shelf.entries[name] = shelf.authority === authority ? leaf.map { .ready($0) } : nil
+            // The configuration may have changed in the meantime: then it is ordered anew.
+            guard shelf.authority === authority, case .ordered(let waiting)? = shelf.entries[name] else { return [] }
+            shelf.entries[name] = leaf.map { .ready($0) }
             return waiting
         }
         for done in waiting { done(leaf) }

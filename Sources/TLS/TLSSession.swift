@@ -69,7 +69,8 @@ public struct TLSSession: ~Copyable {
     public init(serving leaf: Leaf, in context: ServerContext, alpn: [String]) {
         self.init(context.context, .server(context, leaf), alpn: alpn)
         SSL_set_accept_state(ssl)
-        show(leaf)
+        // A chain with something weak in it is refused.
+        if !show(leaf) { fail(TLSFailure(drainingQueueIn: true)) }
         wire.pointee.protocols = protocolList
         ErrorQueue.clear()
     }
@@ -123,14 +124,15 @@ public struct TLSSession: ~Copyable {
     /// As they stand in the extension (RFC 7301 section 3.1).
     private var protocolList: [UInt8] { alpn.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } }
 
-    private func show(_ leaf: Leaf) {
-        precondition(SSL_use_cert_and_key(ssl, leaf.certificate, leaf.key, leaf.chain, 1) == 1, "out of memory")
+    private func show(_ leaf: Leaf) -> Bool {
+        guard SSL_use_cert_and_key(ssl, leaf.certificate, leaf.key, leaf.chain, 1) == 1 else { return false }
         // A ticket is good for the name that it was given for, whatever OpenSSL makes of names in tickets.
         let name = Array(leaf.name.description.utf8)
         var context = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var length: UInt32 = 0
         let isDigested = EVP_Digest(name, name.count, &context, &length, EVP_sha256(), nil) == 1
         precondition(isDigested && SSL_set_session_id_context(ssl, context, length) == 1, "out of memory")
+        return true
     }
 
     // MARK: - The five verbs

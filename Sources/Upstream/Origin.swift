@@ -165,11 +165,17 @@ public final class Origin: Handler {
         do throws(Errno) { try transport.secure(session) } catch { fail(.system(error)) }
     }
 
+    private static let readsMost = 16
+
     /// Moves the handshake on.
     private func shake(since: Ticks) {
         do throws(Errno) {
             _ = try transport.flush()
+            var reads = 0
             while !transport.isOpen, transport.readable {
+                reads += 1
+                // No handshake is a megabyte.
+                if reads > Origin.readsMost { return fail(.system(.protocolError)) }
                 switch try transport.read(into: pool.room) {
                 case .moved(0): continue
                 case .wouldBlock: return

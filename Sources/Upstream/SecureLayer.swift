@@ -13,11 +13,18 @@ final class SecureLayer {
     /// How it ended has not been told yet.
     private var ended = false
 
+    /// Received since there was last something in it for the reader.
+    private var barren = 0
+    /// A peer that makes us work for nothing, such as by changing keys without end.
+    private var refusal: TLSFailure?
+    private static let barrenMost = 64 * 1024
+
     /// More than this in one record there cannot be (RFC 8446 section 5.1).
     private static let recordBytes = 1 << 14
 
     init(_ session: consuming TLSSession) {
         self.session = session
+        ended = isOver
     }
 
     /// Something is here for the reader though the socket may have nothing.
@@ -29,9 +36,15 @@ final class SecureLayer {
     func handshake() { session.handshake(into: &cipher) }
 
     func receive(_ bytes: UnsafeRawBufferPointer) {
-        let was = session.state
+        if refusal != nil { return }
+        let (was, before) = (session.state, plain.count)
         session.receive(bytes, into: &plain, replies: &cipher)
         if session.state != was, isOver { ended = true }
+        barren = plain.count > before ? 0 : barren + bytes.count
+        if barren > SecureLayer.barrenMost, !isOver {
+            refusal = .violation("records without content")
+            ended = true
+        }
     }
 
     func endOfStream() {
@@ -41,14 +54,16 @@ final class SecureLayer {
     }
 
     private var isOver: Bool {
-        switch session.state {
+        if refusal != nil { return true }
+        return switch session.state {
         case .handshaking, .open: false
         case .closed, .failed: true
         }
     }
 
     var failure: TLSFailure? {
-        if case .failed(let failure) = session.state { failure } else { nil }
+        if let refusal { return refusal }
+        return if case .failed(let failure) = session.state { failure } else { nil }
     }
 
     // MARK: To the reader
@@ -66,6 +81,7 @@ final class SecureLayer {
             return .bytes(count)
         }
         ended = false
+        if let refusal { return .failure(refusal) }
         switch session.state {
         case .handshaking, .open: return .none
         case .closed: return .end

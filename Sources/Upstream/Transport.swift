@@ -47,7 +47,13 @@ public struct Transport: ~Copyable {
     public func takeError() -> Errno? { conduit == nil ? socket.takeError() : nil }
 
     /// A read may bring something.
-    public var readable: Bool { hasInput || layer?.hasNews ?? conduit?.hasNews ?? false }
+    /// What a peer makes TLS answer is bounded, too: who does not read its answers is not read.
+    public var readable: Bool {
+        guard let layer else { return hasInput || conduit?.hasNews ?? false }
+        return layer.hasNews || hasInput && backlog.count < Transport.answersMost
+    }
+
+    private static let answersMost = 64 * 1024
 
     /// The peer has said that it sends no more, though bytes may still wait to be read.
     public var isPeerEnding: Bool { peerEnded }
@@ -193,7 +199,7 @@ public struct Transport: ~Copyable {
     ///
     /// - Parameter room: for what belongs to TLS alone, such as tickets.
     public mutating func isDrained(_ room: UnsafeMutableRawBufferPointer) -> Bool {
-        while readable {
+        for _ in 0..<Transport.readsMost where readable {
             guard let result = try? read(into: room) else { return false }
             switch result {
             case .moved(0): continue
@@ -201,7 +207,7 @@ public struct Transport: ~Copyable {
             case .moved, .ended: return false
             }
         }
-        return true
+        return !readable
     }
 
     public mutating func readWouldBlock() { hasInput = false }
@@ -269,12 +275,20 @@ public struct Transport: ~Copyable {
     /// Why TLS is over before its time.
     public var failure: TLSFailure? { layer?.failure }
     /// Of a connection that broke while it was written to: why, if the peer has said so before it left.
-    public mutating func lastFailure(_ room: UnsafeMutableRawBufferPointer) -> TLSFailure? {
+    public mutating func lastFailure() -> TLSFailure? {
         guard let layer else { return nil }
         hasInput = true
-        while layer.failure == nil, hasInput, case .moved? = try? read(into: room, through: layer) {}
+        // Not where others read: they may not be done with what is there.
+        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { room in
+            for _ in 0..<Transport.readsMost where layer.failure == nil && hasInput {
+                guard case .moved? = try? read(into: room, through: layer) else { break }
+            }
+        }
         return layer.failure
     }
+
+    /// In a row, of a peer that may send without end what is nothing to us.
+    private static let readsMost = 4
 
     /// What the handshake settled.
     public var facts: TLSSession.Facts? { layer?.session.facts }

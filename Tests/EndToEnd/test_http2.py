@@ -203,6 +203,13 @@ def test_resets(world, gateway, resolver, outside, identities):  # noqa: F811
     assert gateway.sessions(path="/back")[0]["action"] == "allow"
 
 
+def test_insisting_on_http2_hides_nothing_in_protect(world, gateway, resolver, origin):
+    tls = connect(world, gateway, "origin.example", context=client(ca(gateway), alpn=["h2"]))
+    peer = Client(tls)
+    assert peer.answer(peer.request("/", "POST", body=b"nir=" + NUMBER)).status == 403
+    assert not origin.conversations
+
+
 def test_websocket(world, gateway, resolver, outside, identities):  # noqa: F811
     """Extended CONNECT (RFC 8441) becomes the upgrade that it stands for; what it carries is not read, and that is said."""
     def handler(conversation):

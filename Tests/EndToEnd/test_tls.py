@@ -10,7 +10,7 @@ import time
 import pytest
 
 from gateway import SSN_SENSOR, body_of
-from net import ATTACKER, CANARY, ORIGIN, OTHER, PLAIN, POD, POD_DH157, POD_OTHER
+from net import ATTACKER, CANARY, ORIGIN, OTHER, PLAIN, POD, POD_DH157, POD_OTHER, SECOND
 from peers import Origin, answer, echo
 from tlspeers import Authority, client, over_tls
 from wire import read_all, read_response, request
@@ -24,7 +24,10 @@ services:
   - name: other.default
     mode: protect
     sensors: {nir: deny}
-    rules: [{to: origin.example, applications: [HTTP], action: allow}, {to: www.origin.example, action: allow}]
+    rules:
+      - {to: origin.example, applications: [HTTP], action: allow}
+      - {to: www.origin.example, action: allow}
+      - {to: second.example, applications: [SMTP], action: allow}
 """
 
 
@@ -438,6 +441,22 @@ def test_other_protocols_inside(world, gateway, resolver, outside, identities):
                 while tls.recv(100):
                     pass
         assert NUMBER not in origin.received
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_speaks_first_inside(world, gateway, resolver, outside, version):
+    """Judged by its greeting, and not by what TLS sends before it."""
+    def greet(conversation):
+        time.sleep(0.5)
+        conversation.send(b"220 second.example ESMTP\r\n")
+        conversation.read()
+
+    context = outside.server(outside.sign("second.example"))
+    context.maximum_version = version
+    with Origin(world, 465, SECOND, handler=over_tls(context, greet)):
+        with connect(world, gateway, "second.example", SECOND, 465, source=POD_OTHER) as tls:
+            assert tls.recv(100) == b"220 second.example ESMTP\r\n"
+    assert gateway.sessions(service="other.default", fqdn="second.example", application="SMTP")[0]["action"] == "allow"
 
 
 def test_connect_and_https(world, gateway, resolver, outside, identities):

@@ -257,8 +257,8 @@ import Testing
                 all[UInt32(entries[at]) << 8 | UInt32(entries[at + 1])] = value
             }
         }
-        #expect(settings(.server) == [1: 4096, 3: 128, 4: 262_144, 5: 16_384, 6: 65_536, 8: 1, 9: 1])
-        #expect(settings(.client) == [1: 4096, 2: 0, 3: 0, 4: 262_144, 5: 16_384, 6: 65_536])
+        #expect(settings(.server) == [1: 4096, 3: 128, 4: 131_072, 5: 16_384, 6: 65_536, 8: 1, 9: 1])
+        #expect(settings(.client) == [1: 4096, 2: 0, 3: 0, 4: 131_072, 5: 16_384, 6: 65_536])
     }
 
     /// Every verb may be used from within every event.

@@ -57,6 +57,7 @@ final class ClientStream: ConduitKeeper {
 
     func data(_ bytes: UnsafeRawBufferPointer) {
         held += bytes.count
+        owner?.took(bytes.count)
         // Nobody reads it any more.
         if session == nil || responseEnded { return giveCredit() }
         conduit.put { if isChunked { Writer.chunk(bytes, into: &$0) } else { $0.append(bytes) } }
@@ -80,8 +81,17 @@ final class ClientStream: ConduitKeeper {
 
     private func giveCredit() {
         guard held > 0 else { return }
+        owner?.gave(held)
         owner?.consumed(id, held)
         held = 0
+    }
+
+    /// Nothing more is heard of it, and nothing more goes out.
+    func leave() {
+        owner?.gave(held)
+        held = 0
+        owner = nil
+        conduit.queuedBeyond = 0
     }
 
     // MARK: Of the conduit

@@ -23,11 +23,19 @@ final class ClientStreams: HTTP2User {
     /// Those whose sessions have written something.
     private var written: [ClientStream] = []
     private var frames = Buffer()
+    /// Seen by the codec, and written down when it has returned.
+    private var threats: [Threat] = []
+    /// There is no room for a record of them.
+    private var wantsToLeave = false
+    /// Bytes of requests that their sessions have not read.
+    private var held = 0
+    /// Content that nobody but the client keeps from leaving, and when there was last less of it.
+    private var stalled: (bytes: Int, since: Ticks)
     private var isStepping = false
     private var wantsOutput = true
     private var ticked: Ticks
     /// Since when there is no stream.
-    private(set) var idleSince: Ticks
+    private var idleSince: Ticks
 
     /// Frames put out at once.
     private static let outputBytes = 64 * 1024
@@ -35,9 +43,20 @@ final class ClientStreams: HTTP2User {
     init(_ connection: Session) {
         self.connection = connection
         (ticked, idleSince) = (connection.now, connection.now)
+        stalled = (0, connection.now)
     }
 
-    var isEmpty: Bool { streams.isEmpty }
+    /// Beyond this the connection is not read: what waits for a verdict or for the outside is bounded.
+    private static let heldMost = 1 << 20
+
+    /// When the connection is over if nothing happens. Streams that are at work keep their own time.
+    var deadline: Ticks {
+        if streams.isEmpty { return idleSince + connection.limits.idleTimeout }
+        if streams.values.contains(where: { $0.session != nil && !$0.responseEnded }) { return .never }
+        let bytes = streams.keys.reduce(0) { $0 + codec.queued($1) }
+        if bytes != stalled.bytes { stalled = (bytes, connection.now) }
+        return stalled.since + connection.limits.writeTimeout
+    }
 
     // MARK: Moving
 
@@ -56,9 +75,9 @@ final class ClientStreams: HTTP2User {
             take(first.readable)
         }
         var moved = try putOut()
-        guard connection.phase == .http2, connection.transport.readable, !connection.transport.isBacklogged else {
-            return moved
-        }
+        guard connection.phase == .http2, connection.transport.readable, !connection.transport.isBacklogged,
+            held < ClientStreams.heldMost
+        else { return moved }
         let room = connection.worker.room
         switch try connection.transport.read(into: room) {
         case .moved(let count):
@@ -78,6 +97,7 @@ final class ClientStreams: HTTP2User {
     private func take(_ bytes: UnsafeRawBufferPointer) {
         wantsOutput = true
         codec.receive(bytes)
+        noteThreats()
         tellSessions()
     }
 
@@ -96,6 +116,7 @@ final class ClientStreams: HTTP2User {
             pump()
             guard wantsOutput, !connection.transport.isBacklogged else { break }
             codec.output(into: &frames, atMost: ClientStreams.outputBytes)
+            noteThreats()
             wantsOutput = frames.count >= ClientStreams.outputBytes
             if !frames.isEmpty {
                 moved = true
@@ -105,7 +126,7 @@ final class ClientStreams: HTTP2User {
             }
             tellSessions()
         } while !written.isEmpty || wantsOutput
-        if codec.failure != nil || codec.isFinished || connection.isLast && streams.isEmpty { leave() }
+        if wantsToLeave || codec.failure != nil || codec.isFinished || connection.isLast && streams.isEmpty { leave() }
         return moved
     }
 
@@ -133,9 +154,15 @@ final class ClientStreams: HTTP2User {
         }
     }
 
+    /// Not from within the codec, which a record may need to leave.
+    private func noteThreats() {
+        for threat in threats where !connection.noteThreat(threat) { wantsToLeave = true }
+        threats.removeAll()
+    }
+
     private func remove(_ stream: ClientStream, telling events: Readiness) {
         streams[stream.id] = nil
-        stream.owner = nil
+        stream.leave()
         touched.append((stream, events))
         if streams.isEmpty { idleSince = connection.now }
     }
@@ -164,7 +191,7 @@ final class ClientStreams: HTTP2User {
     func end() {
         for stream in streams.values {
             stream.conduit.breakOff()
-            stream.owner = nil
+            stream.leave()
             touched.append((stream, .broken))
         }
         streams.removeAll()
@@ -172,6 +199,16 @@ final class ClientStreams: HTTP2User {
     }
 
     // MARK: Of the streams
+
+    func took(_ count: Int) {
+        held += count
+        connection.worker.held(count)
+    }
+
+    func gave(_ count: Int) {
+        held -= count
+        connection.worker.released(count)
+    }
 
     func consumed(_ id: Int32, _ count: Int) {
         codec.consumed(id, count)
@@ -231,10 +268,12 @@ final class ClientStreams: HTTP2User {
     }
 
     func malformed(_ id: Int32, _ rejection: Rejection) {
-        if streams[id] == nil { connection.noteThreat(rejection.threat) } else { reset(id, code: .protocolError) }
+        guard let stream = streams[id] else { return threats.append(rejection.threat) }
+        stream.session?.exchange?.note(rejection.threat)
+        reset(id, code: .protocolError)
     }
 
-    func threat(_ kind: HTTP2Threat) { connection.noteThreat(kind.threat) }
+    func threat(_ kind: HTTP2Threat) { threats.append(kind.threat) }
 
     func response(_ id: Int32, head: UnsafeRawBufferPointer, ended: Bool) {}
     func goaway(lastStream: Int32, code: HTTP2Code) {}

@@ -80,7 +80,7 @@ extension Session {
         guard let exchange else { return }
         let stale = exchange.isReused && !exchange.isAnswering && exchange.responseInput.isEmpty
         // In TLS 1.3 a server says only after the handshake that it wanted a certificate.
-        let refusal = exchange.isAnswering ? nil : origin?.transport.lastFailure(worker.room)
+        let refusal = exchange.isAnswering ? nil : origin?.transport.lastFailure()
         dropOrigin(reset: true)
         if let refusal, refusal.wantsCertificate { return originUntrusted(exchange, refusal, nil) }
         if tunnel != nil { return tunnelEnded(exchange) }

@@ -112,13 +112,15 @@ extension Session {
     }
 
     /// What the whole connection did, and no exchange of it: a record of its own.
-    func noteThreat(_ threat: Threat) {
-        guard reserveSlot() else { return streams?.leave() ?? () }
+    /// False where there is no room for one.
+    func noteThreat(_ threat: Threat) -> Bool {
+        guard reserveSlot() else { return false }
         let exchange = currentExchange()
         exchange.application = .http2
         exchange.aim(at: target)
         exchange.note(threat)
         finish(exchange)
+        return true
     }
 
     /// Ends the session: the last thing it does.

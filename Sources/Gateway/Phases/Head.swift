@@ -4,6 +4,11 @@ import HTTP
 /// The head of a request: read whole, strictly, and only then judged.
 extension Session {
     func takeHead(_ bytes: UnsafeRawBufferPointer) -> Int {
+        // A stream has one request; what comes behind it is none.
+        if isStream, recorded > 0 {
+            phase = .closing(linger: false)
+            return bytes.count
+        }
         guard reserveSlot() else {
             phase = .slot
             return 0

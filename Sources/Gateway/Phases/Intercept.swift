@@ -33,9 +33,11 @@ extension Session {
             tls.why = isOff ? "tls.inspect" : "tls.passthrough"
             return false
         }
-        // Who insists on HTTP/2 (gRPC does) needs it all the way, which is not spoken to origins.
+        // Who insists on HTTP/2 (gRPC does) needs it all the way, which is not spoken to origins. A choice of the client's
+        // lets nothing pass where everything is to be read.
         let offered = tls.hello.alpn
-        let isServed = offered.isEmpty || offered.contains("http/1.1") || !offered.contains("h2")
+        let isServed =
+            offered.isEmpty || offered.contains("http/1.1") || !offered.contains("h2") || !mayBypass(exchange)
         guard tls.hello.highestVersion >= Session.oldestVersion, isServed else {
             tls.why = isServed ? "version" : "protocol"
             return false
@@ -205,7 +207,10 @@ extension Session {
         if let certificate { tls?.upstream = ServerIdentity(facts: nil, certificate: certificate) }
         tls?.why = failure.wantsCertificate ? "client_certificate" : "\(failure)"
         if case .certificate = failure { exchange.note(.untrustedUpstream) }
-        letPass(exchange, why: failure.wantsCertificate ? "client_certificate" : "untrusted_upstream")
+        let host = exchange.name.map { .name($0) } ?? exchange.dial.map { Host.address($0.address) }
+        if host == tls?.name {
+            letPass(exchange, why: failure.wantsCertificate ? "client_certificate" : "untrusted_upstream")
+        }
         if tunnel != nil { return tunnelFailed(exchange) }
         refuse(
             exchange, status: 502,

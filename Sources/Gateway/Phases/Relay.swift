@@ -37,6 +37,7 @@ extension Session {
         let room = worker.room
         do throws(Errno) {
             switch try origin.transport.read(into: room) {
+            case .moved(0): return true
             case .moved(let count):
                 lastMove = now
                 takeResponse(exchange, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))

@@ -18,8 +18,7 @@ extension Session {
         case .handshake: return phaseDeadline
         case .http2:
             if transport.isBacklogged { return lastMove + limits.writeTimeout }
-            guard let streams, streams.isEmpty else { return .never }
-            return streams.idleSince + limits.idleTimeout
+            return streams?.deadline ?? .never
         // Woken by the minter, the recorder, the resolver and the origin, which keep their own time.
         case .mint, .slot, .resolve, .dial, .closed: return .never
         case .hold: return rateDeadline

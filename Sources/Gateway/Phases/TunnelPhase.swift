@@ -132,6 +132,7 @@ extension Session {
             }
             let room = worker.room
             switch try transport.read(into: room) {
+            case .moved(0): return true
             case .moved(let count):
                 sendTunnel(exchange, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
             case .wouldBlock: return false
@@ -159,6 +160,7 @@ extension Session {
                 }
                 let room = worker.room
                 switch try origin.transport.read(into: room) {
+                case .moved(0): return true
                 case .moved(let count):
                     deliverTunnel(exchange, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
                 case .wouldBlock: return false
@@ -192,6 +194,7 @@ extension Session {
         if transport.readable {
             let room = worker.room
             switch try transport.read(into: room) {
+            case .moved(0): return true
             case .moved(let count):
                 input.append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]))
                 clientSpokeFirst()
@@ -206,6 +209,7 @@ extension Session {
         let room = worker.room
         do throws(Errno) {
             switch try origin.transport.read(into: room) {
+            case .moved(0): return true
             case .moved(let count):
                 let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
                 serverSpoke(exchange, tunnel, bytes)
