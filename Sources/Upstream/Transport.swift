@@ -13,6 +13,8 @@ public struct Transport: ~Copyable {
     /// Nil: in the clear.
     private var layer: SecureLayer?
     private var resets = false
+    /// Bytes of the backlog that TLS said in answer to what was read.
+    private var answers = 0
     private var writable: Bool
     private var peerEnded = false
     /// Accepted by `write`, not yet by the kernel. Owns no memory while empty.
@@ -46,11 +48,10 @@ public struct Transport: ~Copyable {
     /// How the connection attempt ended, or what an event of a broken one means.
     public func takeError() -> Errno? { conduit == nil ? socket.takeError() : nil }
 
-    /// A read may bring something.
-    /// What a peer makes TLS answer is bounded, too: who does not read its answers is not read.
+    /// A read may bring something. What a peer makes TLS answer is bounded, too: who does not take the answers is not read.
     public var readable: Bool {
         guard let layer else { return hasInput || conduit?.hasNews ?? false }
-        return layer.hasNews || hasInput && backlog.count < Transport.answersMost
+        return layer.hasNews || hasInput && answers < Transport.answersMost
     }
 
     private static let answersMost = 64 * 1024
@@ -179,7 +180,10 @@ public struct Transport: ~Copyable {
             try moved(socket.send(rest), of: &rest)
             backlog.consume(before - rest.count)
         }
-        if backlog.isEmpty { backlog.release() }
+        if backlog.isEmpty {
+            backlog.release()
+            answers = 0
+        }
         return backlog.isEmpty
     }
 
@@ -313,8 +317,10 @@ public struct Transport: ~Copyable {
             switch try receive(into: room) {
             case .moved(let count):
                 layer.receive(UnsafeRawBufferPointer(rebasing: room[..<count]))
+                let before = backlog.count
                 // A peer that is gone does not hide why it was refused.
                 do throws(Errno) { try hand(layer) } catch { if !layer.hasNews { throw error } }
+                answers = backlog.isEmpty ? 0 : answers + max(backlog.count - before, 0)
             case .wouldBlock: return .wouldBlock
             case .ended: layer.endOfStream()
             }

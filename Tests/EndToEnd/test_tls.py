@@ -476,3 +476,24 @@ def test_a_client_is_not_led_elsewhere(world, gateway, resolver, outside, identi
     with Origin(world, 443, handler=over_tls(outside.server(identities["origin.example"]), handler)):
         done = https(world, gateway, "https://origin.example/", "-i")
         assert body_of(done)[0] == 200 and "alt-svc" not in done.stdout.lower()
+
+
+def test_an_early_answer_to_a_big_upload(world, gateway, resolver, outside, identities):
+    """An origin that takes no more of the request is heard all the same."""
+    def early(conversation):
+        conversation.read_until(b"\r\n\r\n")
+        conversation.send(answer(b"too much", b"413 Content Too Large", b"connection: close\r\n"))
+        time.sleep(3)
+
+    with Origin(world, 443, handler=over_tls(outside.server(identities["origin.example"]), early)):
+        with connect(world, gateway, "origin.example", source=POD_DH157) as tls:
+            tls.sendall(b"POST /big HTTP/1.1\r\nhost: origin.example\r\ncontent-length: 100000000\r\n\r\n")
+            tls.settimeout(0.5)
+            sent = 0
+            try:
+                for _ in range(2000):
+                    sent += tls.send(b"a" * 50_000)
+            except (TimeoutError, OSError, ssl.SSLError):
+                pass
+            tls.settimeout(5)
+            assert tls.recv(100).startswith(b"HTTP/1.1 413")
