@@ -197,6 +197,14 @@ final class Exchange {
         noteInspection()
     }
 
+    /// Denied, and nothing that is said inside could make it allowed.
+    var isDeniedWhateverComes: Bool {
+        guard action == .deny else { return false }
+        guard decision.reason == .rule || decision.reason == .violation else { return true }
+        return !snapshot.policy.couldAllow(
+            service: identity.service, name: name, address: dial?.address, port: port)
+    }
+
     func note(_ threat: Threat) {
         threats.append(threat)
         decision.note(threat)

@@ -24,13 +24,7 @@ extension Session {
 
     /// Refuses what nothing spoken inside could make allowed.
     func decideConnect(_ exchange: Exchange) {
-        let policy = exchange.snapshot.policy
-        let open = policy.couldAllow(
-            service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
-        let reason = exchange.decision.reason
-        if exchange.action == .deny, !open || reason != .rule && reason != .violation {
-            return refuseDenied(exchange)
-        }
+        if exchange.isDeniedWhateverComes { return refuseDenied(exchange) }
         target = Target(endpoint: nil, host: tunnelHost, port: exchange.port)
         worker.outbox.removeAll()
         worker.outbox.append("HTTP/1.1 200 Connection established\r\n\r\n")

@@ -56,11 +56,7 @@ extension Session {
 
     /// Refuses what nothing said inside could make allowed; else the client is answered in the server's place.
     func intercept(_ exchange: Exchange) {
-        let policy = exchange.snapshot.policy
-        let isOpen = policy.couldAllow(
-            service: identity.service, name: exchange.name, address: exchange.dial?.address, port: exchange.port)
-        let reason = exchange.decision.reason
-        if exchange.action == .deny, !isOpen || reason != .rule && reason != .violation {
+        if exchange.isDeniedWhateverComes {
             tls?.handling = .refused
             return refuseTunnel(exchange)
         }
