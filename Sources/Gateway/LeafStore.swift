@@ -37,30 +37,39 @@ final class LeafStore: Sendable {
 
     /// Certificates kept; beyond that all are forgotten and minted anew.
     private static let most = 16 * 1024
+    /// Names that may wait for their certificates: with a slow key (RSA-4096) that is some seconds. Beyond that none is made.
+    static let ordersMost = 1024
 
     init(log: Log) { self.log = log }
 
     /// The certificate for a name; where there is none yet it is ordered and `done` called when it is there, on the minting
-    /// thread, or with nil when it could not be made.
+    /// thread, or with nil when it could not be made, or when too many wait.
     func leaf(
         for name: Host, by authority: Authority, now: Int64, done: @escaping @Sendable (Leaf?) -> Void
     ) -> Leaf? {
-        let (leaf, isNew) = shelf.withLock { shelf -> (Leaf?, Bool) in
+        enum Found { case leaf(Leaf), waits, ordered, full }
+        let found = shelf.withLock { shelf -> Found in
             if shelf.authority !== authority { shelf.turn(to: authority) }
             switch shelf.entries[name] {
-            case .ready(let leaf) where leaf.expires > now: return (leaf, false)
+            case .ready(let leaf) where leaf.expires > now: return .leaf(leaf)
             case .ordered(let waiting):
                 shelf.entries[name] = .ordered(waiting + [done])
-                return (nil, false)
+                return .waits
             case .ready, nil:
+                if shelf.orders.count >= LeafStore.ordersMost { return .full }
                 if shelf.entries.count >= LeafStore.most { shelf.forget() }
                 shelf.entries[name] = .ordered([done])
                 shelf.orders.append((name, authority))
-                return (nil, true)
+                return .ordered
             }
         }
-        if isNew { bell.signal() }
-        return leaf
+        switch found {
+        case .leaf(let leaf): return leaf
+        case .waits: break
+        case .ordered: bell.signal()
+        case .full: done(nil)
+        }
+        return nil
     }
 
     // MARK: The minting thread

@@ -135,6 +135,20 @@ struct TransportTests {
         #expect(wire.fault == .protocolError && wire.stream.failure == .truncated)
     }
 
+    /// Each costs more to read than to send, and none has anything in it.
+    @Test func keysThatChangeWithoutEndAreNotFollowed() throws {
+        let server = Server(.good)
+        let wire = try TransportTests.wire(server)
+        wire.settle { $0.stream.facts != nil }
+        for _ in 0..<100 { server.renewKeys() }
+        server.write([1, 2, 3])
+        wire.settle { $0.heard.count == 3 }
+        #expect(wire.fault == nil)
+        for _ in 0..<5000 { server.renewKeys() }
+        wire.settle { $0.fault != nil }
+        #expect(wire.stream.failure == .violation("records without content"))
+    }
+
     @Test func aTicketIsGoodForTheNextConnection() throws {
         let server = Server(.good)
         let wire = try TransportTests.wire(server)

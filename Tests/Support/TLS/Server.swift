@@ -122,6 +122,13 @@ package final class Server {
         ERR_clear_error()
     }
 
+    /// TLS 1.3: from here on with other keys, which the client has to do after it.
+    package func renewKeys() {
+        SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+        SSL_do_handshake(ssl)
+        ERR_clear_error()
+    }
+
     package func close() {
         SSL_shutdown(ssl)
         ERR_clear_error()
