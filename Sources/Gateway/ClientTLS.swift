@@ -31,14 +31,19 @@ final class ClientTLS {
         handling = .intercepted
     }
 
-    /// How an origin of this name is reached. It is offered what the client chose with us; where that is HTTP/2, HTTP/1.1,
-    /// which carries its exchanges as well.
+    /// How an origin of this name is reached. It is offered what the client offered of what we speak, in its order; of what
+    /// we do not, what was chosen with us.
     func route(to name: Host) -> SecureRoute {
         if let lastRoute, lastRoute.name == name { return lastRoute }
-        let route = SecureRoute(name: name, alpn: facts?.alpn == "h2" ? "http/1.1" : facts?.alpn)
+        let chosen = facts?.alpn.map { [$0] } ?? []
+        let isHTTP = chosen.contains(where: ClientTLS.protocols.contains)
+        let route = SecureRoute(name: name, alpn: isHTTP ? hello.alpn.filter(ClientTLS.protocols.contains) : chosen)
         lastRoute = route
         return route
     }
+
+    /// What we speak; the client's own preference decides between them.
+    static let protocols = ["h2", "http/1.1"]
 
     /// What is written of it. A connection that is denied has not been let pass.
     func record(denied: Bool) -> TLSRecord {

@@ -164,9 +164,27 @@ final class Session: OriginUser {
 
     override func originReady() { drive() }
     override func originConnected() { drive() }
+
+    /// A connection that others wait for, too, is ready for this exchange to ask again.
+    func askAgain() {
+        guard phase == .dial, origin == nil, let exchange else { return }
+        dial(exchange)
+        drive()
+    }
+
+    /// Such a connection is for this exchange alone; false where it is not wanted any more.
+    func take(_ origin: Origin) -> Bool {
+        guard phase == .dial, self.origin == nil, exchange != nil else { return false }
+        origin.hand(to: self)
+        self.origin = origin
+        place = origin.place
+        drive()
+        return true
+    }
     override func resumed() { drive() }
 
     override func originFailed(_ fault: OriginFault) {
+        guard phase == .dial else { return }
         origin = nil
         dialFailed(fault)
         drive()
@@ -269,6 +287,7 @@ final class Session: OriginUser {
         case .handshake:
             return try stepHandshake() || moved
         case .http2:
+            if !input.isEmpty { streams?.begin() }
             return try streams?.step() ?? false || moved
         case .head:
             // Who does not read the answers is not asked for more requests.

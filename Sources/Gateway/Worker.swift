@@ -17,6 +17,7 @@ final class Worker {
     let recorder: Recorder
     let scratch = Scratch()
     let pool: OriginPool
+    private(set) lazy var shared = SharedOrigins(self)
     let resolver: Resolver
     private(set) var snapshot: Snapshot
     /// By index of the snapshot's services.
@@ -206,6 +207,7 @@ final class Worker {
         for listener in listeners { listener.close() }
         listeners.removeAll()
         pool.retire()
+        shared.retire()
         loop.forEachHandler {
             ($0 as? Session)?.drain()
             ($0 as? NameDoor)?.drain()

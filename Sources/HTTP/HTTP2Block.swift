@@ -33,6 +33,8 @@ struct HTTP2Block: ~Copyable {
     private var fields = 0
     private var hasRegular = false
     private var isWebSocket = false
+    /// The head that was written says that content comes in chunks.
+    var isChunked = false
     /// The client says itself how its streams share the connection (RFC 9218 section 5).
     private(set) var hasPriority = false
 
@@ -46,7 +48,7 @@ struct HTTP2Block: ~Copyable {
         lines.removeAll()
         cookies.removeAll()
         text.removeAll()
-        (bytes, fields, hasRegular, hasPriority) = (0, 0, false, false)
+        (bytes, fields, hasRegular, hasPriority, isChunked) = (0, 0, false, false, false)
     }
 
     /// False when the section is larger than the limits allow.

@@ -21,6 +21,9 @@ public final class HTTP2Connection {
     /// Why the connection takes no more.
     public internal(set) var failure: HTTP2Failure?
 
+    /// The peer has said what it takes, and so that it speaks HTTP/2.
+    public internal(set) var hasSettings = false
+
     var session: OpaquePointer?
     var streams: [Int32: HTTP2Stream] = [:]
     var floods: HTTP2Floods

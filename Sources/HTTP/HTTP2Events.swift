@@ -60,6 +60,7 @@ extension HTTP2Connection {
         if let rejection { return refuse(stream, rejection) }
         if ended { stream.hasPeerEnded = true }
         stream.isKnown = true
+        if block.kind != .trailers { stream.isChunked = block.isChunked }
         switch block.kind {
         case .request:
             if !block.hasPriority { share(stream) }
@@ -108,6 +109,7 @@ extension HTTP2Connection {
             guard ends, let stream = streams[header.stream_id] else { return 0 }
             stream.hasPeerEnded = true
             if stream.isKnown, !stream.isSilent { user.ended(stream.id) }
+        case NGHTTP2_SETTINGS: if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { hasSettings = true }
         case NGHTTP2_GOAWAY:
             user.goaway(lastStream: frame.goaway.last_stream_id, code: HTTP2Code(rawValue: frame.goaway.error_code))
         case NGHTTP2_PING where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:

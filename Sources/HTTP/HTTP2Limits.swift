@@ -33,7 +33,7 @@ public struct HTTP2Limits: Sendable, Equatable {
     public var tableBytes = 4096
     /// The payload of a frame. 16 KiB: what every peer must take.
     public var frameBytes = 16 * 1024
-    /// What may come on one stream before it is consumed. 256 KiB: 25 Mbit/s on a path of 80 ms.
+    /// What may come on one stream before it is consumed. 128 KiB: 13 Mbit/s on a path of 80 ms.
     public var streamWindowBytes = 128 * 1024
     /// What may be under way on all streams. Its credit goes back at once, so that a held stream starves no other.
     public var connectionWindowBytes = 16 * 1024 * 1024

@@ -65,6 +65,7 @@ extension HTTP2Block {
             text.append(word(length))
             text.append("\r\n")
         } else if !ended {
+            isChunked = true
             text.append("transfer-encoding: chunked\r\n")
         } else if isWord(method, "POST") || isWord(method, "PUT") || isWord(method, "PATCH") {
             // Servers of HTTP/1.1 miss it in requests whose method foresees content (RFC 9110 section 8.6).
@@ -141,15 +142,8 @@ extension HTTP2Fields {
         put(
             head.fields, from: bytes, without: head.lines.nominated.union(FieldNames(.host)),
             dropping: isWebSocket ? "sec-websocket-key" : "")
-        // The one value that HTTP/2 has of TE; for the sake of trailers (RFC 9113 section 8.2.2).
-        for field in head.fields where field.id == .te {
-            var rest = field.value
-            while let element = Octet.element(bytes, &rest) {
-                guard Octet.matches(bytes, element, "trailers") else { continue }
-                put("te", "trailers")
-                return nil
-            }
-        }
+        // The one value that HTTP/2 has of TE (RFC 9113 section 8.2.2).
+        if head.takesTrailers(bytes) { put("te", "trailers") }
         return nil
     }
 }

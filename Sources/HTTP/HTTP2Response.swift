@@ -52,6 +52,7 @@ extension HTTP2Block {
             text.append(word(length))
             text.append("\r\n")
         } else if status != 304, method != .head {
+            isChunked = !ended
             text.append(ended ? "content-length: 0\r\n" : "transfer-encoding: chunked\r\n")
         }
     }

@@ -21,6 +21,8 @@ final class HTTP2Stream {
     var hasPeerEnded = false
     /// The final response is sent, or has come.
     var hasResponse = false
+    /// The peer's head, as it was shown, says that content comes in chunks.
+    var isChunked = false
     /// Received, and not yet consumed.
     var held = 0
 

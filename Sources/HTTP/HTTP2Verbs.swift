@@ -13,11 +13,23 @@ extension HTTP2Connection {
     // MARK: - Heads
 
     /// Whether `request` would be taken now.
-    public var canOpenStream: Bool {
-        guard role == .client, mayRequest else { return false }
+    public var canOpenStream: Bool { streamsFree > 0 }
+
+    /// How many more requests would be taken now.
+    public var streamsFree: Int {
+        guard role == .client, mayRequest else { return 0 }
         let most = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-        return streams.count < min(Int(most), limits.streamsMost)
+        return max(0, min(Int(most), limits.streamsMost) - streams.count)
     }
+
+    /// Whether the peer's head, as it was shown last, says that content comes in chunks.
+    public func isChunked(_ id: Int32) -> Bool { streams[id]?.isChunked ?? false }
+
+    /// What the request of a stream opened.
+    public func kind(_ id: Int32) -> HTTP2RequestKind { streams[id]?.kind ?? .exchange }
+
+    /// Bounds of the heads that are handed in as text.
+    public var textLimits: Limits { texts }
 
     /// Neither end has said that it goes away, and there are numbers left.
     private var mayRequest: Bool {

@@ -160,6 +160,17 @@ public struct RequestHead: ~Copyable, Sendable {
         host = named.host
         port = named.port
     }
+
+    /// TE says that the client reads trailers (RFC 9110 section 10.1.4).
+    func takesTrailers(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        for field in fields where field.id == .te {
+            var rest = field.value
+            while let element = Octet.element(bytes, &rest) {
+                if Octet.matches(bytes, element, "trailers") { return true }
+            }
+        }
+        return false
+    }
 }
 
 extension ContiguousArray<Range<Int>> {

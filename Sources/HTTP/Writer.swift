@@ -10,6 +10,8 @@ public enum Writer {
         public var keepsExpect = true
         /// The exchange may change protocol: Upgrade goes on where `RequestHead.upgrade` has a value.
         public var keepsUpgrade = true
+        /// TE goes on where it says `trailers`: to a server of HTTP/2, which is asked for them so.
+        public var keepsTrailers = false
         /// Our name in Via, which an explicit proxy adds (RFC 9110 section 7.6.3) and a transparent one does not.
         public var via: StaticString?
         /// What Host says when the request names no host, which HTTP/1.0 allows and HTTP/1.1 does not.
@@ -70,6 +72,7 @@ public enum Writer {
         if !upgrades { dropped.formUnion(FieldNames(.upgrade)) }
         pen.put(head.fields, from: bytes, without: dropped)
         if let name = options.via { pen.put(via: name, minorVersion: head.minorVersion) }
+        if options.keepsTrailers, head.takesTrailers(bytes) { pen.put("TE: trailers\r\n") }
         pen.put(upgrades ? "Connection: upgrade\r\n\r\n" : "\r\n")
         buffer.wrote(pen.written)
     }

@@ -35,10 +35,10 @@ public final class ServerIdentity: Sendable {
 public struct SecureRoute: Hashable, Sendable {
     /// Whom the certificate must name.
     public var name: Host
-    /// Offered by ALPN (RFC 7301); nil: none.
-    public var alpn: String?
+    /// Offered by ALPN (RFC 7301), the dearest first; empty: none is.
+    public var alpn: [String]
 
-    public init(name: Host, alpn: String?) {
+    public init(name: Host, alpn: [String]) {
         self.name = name
         self.alpn = alpn
     }
@@ -51,11 +51,14 @@ public struct Route: Hashable, Sendable {
     public var from: IPAddress?
     /// Nil: in the clear.
     public var secure: SecureRoute?
+    /// In the clear: HTTP/2 is spoken without being agreed on (RFC 9113 section 3.3).
+    public var hasPriorKnowledge: Bool
 
-    public init(to: Endpoint, from: IPAddress?, secure: SecureRoute? = nil) {
+    public init(to: Endpoint, from: IPAddress?, secure: SecureRoute? = nil, hasPriorKnowledge: Bool = false) {
         self.to = to
         self.from = from
         self.secure = secure
+        self.hasPriorKnowledge = hasPriorKnowledge
     }
 
     /// Looked up twice per request: few words for the hash, all fields for equality.
@@ -65,9 +68,10 @@ public struct Route: Hashable, Sendable {
     }
 }
 
-/// One connection to an origin server: being made, at work for one user, or idle in the pool.
+/// One connection to an origin server: being made, at work for one user, or idle in the pool. Or one stream of a connection
+/// that many share, at work until it ends.
 public final class Origin: Handler {
-    public let place: IdleOrigins
+    public internal(set) var place: IdleOrigins
     public var transport: Transport
     /// Requests it has carried: more than none, and a silent end may just be the server's idle timeout.
     public private(set) var served = 0
@@ -78,6 +82,10 @@ public final class Origin: Handler {
     private(set) var trust: Trust?
     private unowned(unsafe) let pool: OriginPool
     private var user: OriginUser?
+    /// One of the streams of a shared connection.
+    public let isStream: Bool
+    /// The server has said that it did not look at what it was asked: it may be asked again.
+    public var wasRefused = false
     private enum State { case connecting(since: Ticks), securing(since: Ticks), busy, idle, closed }
     private var state: State
 
@@ -85,7 +93,19 @@ public final class Origin: Handler {
         self.transport = transport
         self.place = place
         self.pool = pool
+        isStream = false
         state = connected ? .busy : .connecting(since: now)
+    }
+
+    /// A stream on `shared`, for one exchange. Whoever keeps the conduit tells it of what comes by `ready`.
+    public init(_ conduit: Conduit, on shared: Origin, for user: OriginUser) {
+        transport = Transport(conduit)
+        (place, pool) = (shared.place, shared.pool)
+        isStream = true
+        state = .busy
+        super.init()
+        self.user = user
+        identity = shared.identity
     }
 
     public var isConnected: Bool {
@@ -96,7 +116,7 @@ public final class Origin: Handler {
     }
 
     /// Configured otherwise since it was verified.
-    var isOutdated: Bool { trust != nil && trust !== pool.trust }
+    public var isOutdated: Bool { trust != nil && trust !== pool.trust }
 
     func take(for user: OriginUser) {
         self.user = user
@@ -114,12 +134,16 @@ public final class Origin: Handler {
     public func close(reset: Bool = false) {
         if case .closed = state { return }
         if case .idle = state { pool.forget(self) }
-        if case .busy = state, served == 0 { pool.keepTicket(of: self) }
+        if case .busy = state, served == 0, !isStream { pool.keepTicket(of: self) }
         state = .closed
         user = nil
         if reset { transport.setResetOnClose() } else { transport.finish() }
-        pool.closed(self)
+        transport.close()
+        if !isStream { pool.closed(self) }
     }
+
+    /// Works for another from here on.
+    public func hand(to user: OriginUser) { self.user = user }
 
     public override func ready(_ events: Readiness) {
         switch state {
@@ -161,7 +185,7 @@ public final class Origin: Handler {
         self.trust = trust
         state = .securing(since: since)
         let session = TLSSession(
-            trust: trust, name: route.name, alpn: route.alpn.map { [$0] } ?? [], resuming: pool.resumption(of: route))
+            trust: trust, name: route.name, alpn: route.alpn, resuming: pool.resumption(of: route))
         do throws(Errno) { try transport.secure(session) } catch { fail(.system(error)) }
     }
 
@@ -200,4 +224,7 @@ public final class Origin: Handler {
         close()
         user?.originFailed(fault)
     }
+
+    /// What was agreed on by ALPN; nil in the clear, or where the server chose none.
+    public var protocolName: String? { identity?.facts?.alpn }
 }

@@ -62,23 +62,30 @@ public final class OriginPool {
         }
         let stands = try socket.connect(route.to)
         let number = socket.number
-        let place = routes[route] ?? IdleOrigins(route)
+        let place = enter(route)
         // Over TLS it does not stand before the handshake is done, which begins with an event that is sure to come.
         let isReady = stands && route.secure == nil
         let origin = Origin(
             Transport(socket, connected: isReady), place: place, pool: self, connected: isReady, now: loop.now)
-        try loop.add(origin, descriptor: number)
-        if place.living == 0 { routes[route] = place }
-        place.living += 1
+        do throws(Errno) { try loop.add(origin, descriptor: number) } catch {
+            leave(place)
+            throw error
+        }
         counted(1)
         origin.take(for: user)
         if !isReady { loop.setDeadline(origin, loop.now + timeout) }
         return origin
     }
 
+    /// Counts a connection to another route: it turned out to speak less than it was asked for.
+    public func move(_ origin: Origin, to route: Route) {
+        leave(origin.place)
+        origin.place = enter(route)
+    }
+
     /// Keeps a connection whose exchange ended cleanly, up to `keep` of a route.
     public func park(_ origin: Origin, keep: Int, idleTimeout: Milliseconds) {
-        guard !origin.isOutdated, !origin.transport.isPeerEnding, !origin.transport.isBacklogged,
+        guard !origin.isStream, !origin.isOutdated, !origin.transport.isPeerEnding, !origin.transport.isBacklogged,
             origin.transport.isDrained(room)
         else {
             return origin.close()
@@ -118,8 +125,19 @@ public final class OriginPool {
     func closed(_ origin: Origin) {
         loop.remove(origin)
         counted(-1)
-        origin.place.living -= 1
+        leave(origin.place)
+    }
+
+    private func enter(_ route: Route) -> IdleOrigins {
+        let place = routes[route] ?? IdleOrigins(route)
+        if place.living == 0 { routes[route] = place }
+        place.living += 1
+        return place
+    }
+
+    private func leave(_ place: IdleOrigins) {
+        place.living -= 1
         // A place without a connection would be kept for every destination that there ever was.
-        if origin.place.living == 0 { routes[origin.place.route] = nil }
+        if place.living == 0 { routes[place.route] = nil }
     }
 }

@@ -293,17 +293,3 @@ def test_reloads_among_streams(world, gateway, resolver, outside):  # noqa: F811
             gateway.reload(config + f"limits: {{idle_timeout: {60 + turn}s}}\n")
         done = load.result()
     assert "20000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
-
-
-def test_who_insists_on_http2_passes_unread(world, gateway, resolver, outside, identities):  # noqa: F811
-    """As clients of gRPC do; a service whose sensors read bodies is told that nothing was read."""
-    server = over_tls(outside.server(identities["origin.example"], alpn=["h2"]), echo)
-    with Origin(world, 443, handler=server):
-        context = client(outside.certificate, alpn=["h2"])
-        with connect(world, gateway, "origin.example", source=POD_DH157, context=context) as tls:
-            assert tls.selected_alpn_protocol() == "h2"
-            tls.sendall(b"through")
-            assert tls.recv(100) == b"through"
-    session = gateway.sessions(service="dh157.default", application="TLS")[0]
-    assert session["tls"]["handling"] == "passed" and session["tls"]["why"] == "protocol"
-    assert session["uninspectable"] == "tunnel"

@@ -3,12 +3,27 @@ import HTTP
 import OS
 import Upstream
 
-/// A connection to the origin: an idle one of the same route, or a new one.
+/// A connection to the origin: an idle one of the same route, a stream of one that many share, or a new one.
 extension Session {
     func dial(_ exchange: Exchange) {
         guard let endpoint = exchange.dial else { return }
-        let route = Route(
-            to: endpoint, from: listener.usesClientAddress ? client.address : nil, secure: secureRoute(exchange))
+        var route = Route(
+            to: endpoint, from: listener.usesClientAddress ? client.address : nil, secure: secureRoute(exchange),
+            hasPriorKnowledge: hasPriorKnowledge)
+        if route.maySpeakHTTP2 {
+            do throws(Errno) {
+                switch try worker.shared.offer(route, to: self, webSocket: exchange.head.upgrade != nil) {
+                case .stream(let stream, let isFresh):
+                    origin = stream
+                    exchange.isReused = !isFresh
+                    return sendHead()
+                case .wait: return phase = .dial
+                case .alone(let other): route = other
+                }
+            } catch {
+                return dialFailed(.system(error))
+            }
+        }
         if tunnel == nil, !exchange.isRetry, let idle = worker.pool.reuse(route, near: place, for: self) {
             origin = idle
             place = idle.place
@@ -24,6 +39,11 @@ extension Session {
         } catch {
             dialFailed(.system(error))
         }
+    }
+
+    /// Who speaks HTTP/2 in the clear without a word knows that the server does.
+    private var hasPriorKnowledge: Bool {
+        isStream && !isSecure && (listener.intercept != .explicit || target.host != nil)
     }
 
     func dialFailed(_ fault: OriginFault) {
@@ -52,6 +72,7 @@ extension Session {
         var options = Writer.RequestOptions()
         options.keepsExpect = !exchange.holds
         options.destination = exchange.dial
+        options.keepsTrailers = origin.isStream
         if listener.intercept == .explicit { options.via = Session.viaName }
         Writer.request(exchange.head, from: exchange.bytes.readable, options: options, into: &worker.outbox)
         exchange.bytesOut += UInt64(worker.outbox.count)
@@ -78,6 +99,7 @@ extension Session {
     /// The origin went away or answered what is no answer.
     func originBroke(_ error: Errno?) {
         guard let exchange else { return }
+        let wasRefused = origin?.wasRefused ?? false
         let stale = exchange.isReused && !exchange.isAnswering && exchange.responseInput.isEmpty
         // In TLS 1.3 a server says only after the handshake that it wanted a certificate.
         let refusal = exchange.isAnswering ? nil : origin?.transport.lastFailure()
@@ -85,7 +107,9 @@ extension Session {
         if let refusal, refusal.wantsCertificate { return originUntrusted(exchange, refusal, nil) }
         if tunnel != nil { return tunnelEnded(exchange) }
         // RFC 9112 section 9.3.1: a request that can be repeated is, once, when an idle connection turns out to be over.
-        if stale, !exchange.head.framing.hasContent, exchange.head.method.isIdempotent {
+        // So is one that the server has not looked at (RFC 9113 section 8.7).
+        let mayRepeat = stale && exchange.head.method.isIdempotent || wasRefused && !exchange.isRetry
+        if mayRepeat, !exchange.isAnswering, !exchange.head.framing.hasContent {
             exchange.isRetry = true
             exchange.isSent = false
             return dial(exchange)

@@ -33,13 +33,8 @@ extension Session {
             tls.why = isOff ? "tls.inspect" : "tls.passthrough"
             return false
         }
-        // Who insists on HTTP/2 (gRPC does) needs it all the way, which is not spoken to origins. A choice of the client's
-        // lets nothing pass where everything is to be read.
-        let offered = tls.hello.alpn
-        let isServed =
-            offered.isEmpty || offered.contains("http/1.1") || !offered.contains("h2") || !mayBypass(exchange)
-        guard tls.hello.highestVersion >= Session.oldestVersion, isServed else {
-            tls.why = isServed ? "version" : "protocol"
+        guard tls.hello.highestVersion >= Session.oldestVersion else {
+            tls.why = "version"
             return false
         }
         if mayBypass(exchange), let why = worker.hub.bypass.reason(exchange.service.name, name, now: now) {
@@ -96,15 +91,12 @@ extension Session {
         // A client that asks only for what we do not know is given the first of it: the origin will be asked for the same.
         let offered = tls.hello.alpn
         let alpn =
-            offered.isEmpty || Session.protocols.contains(where: offered.contains) ? Session.protocols : [offered[0]]
+            offered.isEmpty || ClientTLS.protocols.contains(where: offered.contains) ? ClientTLS.protocols : [offered[0]]
         tls.leaf = nil
         var first = Buffer()
         swap(&first, &input)
         try transport.secure(TLSSession(serving: leaf, in: context, alpn: alpn), first: first.readable)
     }
-
-    /// The client's own preference decides between them.
-    private static let protocols = ["h2", "http/1.1"]
 
     func stepHandshake() throws(Errno) -> Bool {
         do throws(Errno) {
