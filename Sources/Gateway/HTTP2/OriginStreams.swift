@@ -18,6 +18,8 @@ final class OriginStreams: Multiplex {
         super.init(.client, isHTTPS: isHTTPS, worker: worker)
     }
 
+    private static let suspicious = Milliseconds.seconds(1)
+
     var isEmpty: Bool { streams.isEmpty && opening.isEmpty }
 
     /// Whether one more request would be taken now.
@@ -55,8 +57,9 @@ final class OriginStreams: Multiplex {
             if stream.id != 0 { streams[stream.id] = stream }
         }
         if stream.isUnread {
-            // The exchange is over. A server that says nothing of its own, either, may be gone.
-            if !stream.peerEnded, heard <= stream.since { shared.retire() }
+            // The exchange is over. A server that was silent all the time may be gone.
+            let waited = worker.loop.now - stream.since
+            if !stream.peerEnded, heard <= stream.since, waited >= OriginStreams.suspicious { shared.retire() }
             if !stream.peerEnded || !stream.hasEnded { codec.reset(stream.id, code: .cancel) }
             remove(stream, telling: [])
         } else if !isGood {

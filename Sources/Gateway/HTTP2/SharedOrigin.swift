@@ -94,7 +94,9 @@ final class SharedOrigin: OriginUser {
         tellWaiters { session in
             if !taken, session.take(origin) { taken = true } else { session.askAgain() }
         }
-        if !taken { worker.pool.park(origin, keep: worker.limits.idleUpstreams, idleTimeout: worker.limits.idleTimeout) }
+        if !taken {
+            worker.pool.park(origin, keep: worker.limits.idleUpstreams, idleTimeout: worker.limits.idleTimeout)
+        }
         close()
     }
 

@@ -90,8 +90,8 @@ extension Session {
         }
         // A client that asks only for what we do not know is given the first of it: the origin will be asked for the same.
         let offered = tls.hello.alpn
-        let alpn =
-            offered.isEmpty || ClientTLS.protocols.contains(where: offered.contains) ? ClientTLS.protocols : [offered[0]]
+        let isHTTP = offered.isEmpty || ClientTLS.protocols.contains(where: offered.contains)
+        let alpn = isHTTP ? ClientTLS.protocols : [offered[0]]
         tls.leaf = nil
         var first = Buffer()
         swap(&first, &input)
