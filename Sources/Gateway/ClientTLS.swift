@@ -6,6 +6,9 @@ import Upstream
 /// The TLS of one client connection: what its ClientHello said, what was done with it and why.
 final class ClientTLS {
     let hello: ClientHello
+    /// How the records call the client and the name that it asked for: made once for all of them.
+    private let ja4: String
+    private let serverName: String?
     /// Whose certificate it is shown.
     var name: Host?
     /// Of that name, until the handshake begins.
@@ -18,11 +21,14 @@ final class ClientTLS {
     var upstream: ServerIdentity?
     private var lastRoute: SecureRoute?
 
-    init(_ hello: ClientHello) { self.hello = hello }
+    init(_ hello: ClientHello) {
+        self.hello = hello
+        (ja4, serverName) = (hello.ja4, hello.serverName.map { "\($0)" })
+    }
 
     /// For one stream of a connection: what is found out of its origin is its own.
     init(like other: ClientTLS) {
-        hello = other.hello
+        (hello, ja4, serverName) = (other.hello, other.ja4, other.serverName)
         (name, handling, why, facts) = (other.name, other.handling, other.why, other.facts)
     }
 
@@ -49,7 +55,7 @@ final class ClientTLS {
     func record(denied: Bool) -> TLSRecord {
         TLSRecord(
             version: facts.map { ClientTLS.text($0.version) }, cipher: facts?.cipher, alpn: facts?.alpn,
-            sni: hello.serverName.map { "\($0)" }, ja4: hello.ja4,
+            sni: serverName, ja4: ja4,
             handling: denied && handling == .passed ? .refused : handling, why: why,
             issuer: upstream?.certificate?.issuer, fingerprint: upstream?.certificate?.fingerprint,
             upstreamVersion: upstream?.facts.map { ClientTLS.text($0.version) })

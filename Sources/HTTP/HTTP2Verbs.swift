@@ -43,23 +43,30 @@ extension HTTP2Connection {
 
     /// Sends a request of which `text` is the whole head, in the form that `Writer` gives it. `ended`: it has no body.
     public func request(head text: UnsafeRawBufferPointer, ended: Bool) throws(HTTP2RequestError) -> Int32 {
-        precondition(role == .client, "a client sends requests")
-        guard mayRequest else { throw .goingAway }
-        guard canOpenStream else { throw .full }
         requestHead.reset()
         switch requestHead.parse(text, limits: texts) {
         case .head(text.count): break
         case .reject(let rejection): throw .malformed(rejection)
         case .head, .needMore: throw .malformed(.malformed("one whole head"))
         }
-        let kind = try kind(text)
+        return try request(requestHead, from: text, ended: ended)
+    }
+
+    /// The same for a head that has been parsed from `text`, where it is all there is.
+    public func request(
+        _ head: borrowing RequestHead, from text: UnsafeRawBufferPointer, ended: Bool
+    ) throws(HTTP2RequestError) -> Int32 {
+        precondition(role == .client, "a client sends requests")
+        guard mayRequest else { throw .goingAway }
+        guard canOpenStream else { throw .full }
+        let kind = try kind(head, text)
         guard kind == .exchange || !ended else { throw .malformed(.malformed("an open stream after CONNECT")) }
-        guard !ended || !HTTP2Connection.hasContent(requestHead.framing) else {
+        guard !ended || !HTTP2Connection.hasContent(head.framing) else {
             throw .malformed(.malformed("content of the length that is said"))
         }
         fields.removeAll()
         let isWebSocket = kind == .webSocket
-        if let rejection = fields.put(requestHead, from: text, isHTTPS: isHTTPS, isWebSocket: isWebSocket) {
+        if let rejection = fields.put(head, from: text, isHTTPS: isHTTPS, isWebSocket: isWebSocket) {
             throw .malformed(rejection)
         }
         let id = fields.list.withUnsafeBufferPointer { list in
@@ -72,50 +79,60 @@ extension HTTP2Connection {
         stream.isKnown = true
         stream.isFinished = ended
         stream.kind = kind
-        stream.method = requestHead.method
-        if isWebSocket { stream.webSocketKey = Array(text[key(text) ?? 0..<0]) }
+        stream.method = head.method
+        if isWebSocket { stream.webSocketKey = Array(text[HTTP2Connection.key(head, text) ?? 0..<0]) }
         streams[id] = stream
         floods.opened()
         return id
     }
 
-    /// What the head in `requestHead` opens.
-    private func kind(_ text: UnsafeRawBufferPointer) throws(HTTP2RequestError) -> HTTP2RequestKind {
-        if requestHead.method == .connect { return .tunnel }
+    /// What a head opens.
+    private func kind(
+        _ head: borrowing RequestHead, _ text: UnsafeRawBufferPointer
+    ) throws(HTTP2RequestError) -> HTTP2RequestKind {
+        if head.method == .connect { return .tunnel }
         // Any other Upgrade is an offer that a server of HTTP/2 does not take up, and so is left out.
-        guard let upgrade = requestHead.upgrade, Octet.matches(text, upgrade, "websocket"), requestHead.method == .get
+        guard let upgrade = head.upgrade, Octet.matches(text, upgrade, "websocket"), head.method == .get
         else { return .exchange }
-        guard key(text) != nil else { throw .malformed(.malformed("one Sec-WebSocket-Key")) }
+        guard HTTP2Connection.key(head, text) != nil else { throw .malformed(.malformed("one Sec-WebSocket-Key")) }
         guard canOpenWebSocket else { throw .noWebSocket }
         return .webSocket
     }
 
-    private func key(_ text: UnsafeRawBufferPointer) -> Range<Int>? {
-        let keys = requestHead.fields.filter { $0.id == .other && Octet.matches(text, $0.name, "sec-websocket-key") }
+    private static func key(_ head: borrowing RequestHead, _ text: UnsafeRawBufferPointer) -> Range<Int>? {
+        let keys = head.fields.filter { $0.id == .other && Octet.matches(text, $0.name, "sec-websocket-key") }
         return keys.count == 1 ? keys.first?.value : nil
     }
 
     /// Sends a response, final or interim, of which `text` is the whole head, in the form that `Writer` gives it.
     /// `ended`: it has no body. Answers why it was not sent; then another may be.
     public func respond(_ id: Int32, head text: UnsafeRawBufferPointer, ended: Bool) -> Rejection? {
-        precondition(role == .server, "a server responds")
         guard let stream = live(id) else { return nil }
-        guard !stream.hasResponse else { return .malformed("one final response") }
         responseHead.reset()
         switch responseHead.parse(text, answering: stream.method, limits: texts) {
         case .head(text.count): break
         case .reject(let rejection): return rejection
         case .head, .needMore: return .malformed("one whole head")
         }
+        return respond(id, responseHead, from: text, ended: ended)
+    }
+
+    /// The same for a head that has been parsed from `text`, where it is all there is.
+    public func respond(
+        _ id: Int32, _ head: borrowing ResponseHead, from text: UnsafeRawBufferPointer, ended: Bool
+    ) -> Rejection? {
+        precondition(role == .server, "a server responds")
+        guard let stream = live(id) else { return nil }
+        guard !stream.hasResponse else { return .malformed("one final response") }
         fields.removeAll()
         if let rejection = fields.put(
-            responseHead, from: text, kind: stream.kind, webSocketKey: stream.webSocketKey)
+            head, from: text, kind: stream.kind, webSocketKey: stream.webSocketKey)
         {
             return rejection
         }
-        let isInterim = responseHead.isInterim
+        let isInterim = head.isInterim
         guard !isInterim || !ended else { return .malformed("a final response after an interim one") }
-        guard !ended || !HTTP2Connection.hasContent(responseHead.framing) else {
+        guard !ended || !HTTP2Connection.hasContent(head.framing) else {
             return .malformed("content of the length that is said")
         }
         fields.list.withUnsafeBufferPointer { list in

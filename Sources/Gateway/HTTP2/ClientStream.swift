@@ -9,7 +9,6 @@ final class ClientStream: MultiplexedStream {
     var session: Session?
     private let method: Method
     private let kind: HTTP2RequestKind
-    private var head = ResponseHead()
 
     init(
         _ id: Int32, head: UnsafeRawBufferPointer, kind: HTTP2RequestKind, isChunked: Bool, ended: Bool,
@@ -33,28 +32,30 @@ final class ClientStream: MultiplexedStream {
     }
 
     /// A response, final or interim.
-    override func takeHead(_ bytes: UnsafeRawBufferPointer, _ codec: HTTP2Connection, _ limits: Limits) -> Head {
-        switch head.parse(bytes, answering: method, limits: codec.textLimits) {
+    override func takeHead(_ bytes: UnsafeRawBufferPointer, _ owner: Multiplex) -> Head {
+        defer { owner.responseHead.reset() }
+        switch owner.responseHead.parse(bytes, answering: method, limits: owner.codec.textLimits) {
         case .needMore: return .needMore
         case .reject: return .bad
         case .head(let length):
             let text = UnsafeRawBufferPointer(rebasing: bytes[..<length])
-            return respond(text, codec, limits) ? .taken(length) : .bad
+            return respond(owner.responseHead, text, owner) ? .taken(length) : .bad
         }
     }
 
-    private func respond(_ text: UnsafeRawBufferPointer, _ codec: HTTP2Connection, _ limits: Limits) -> Bool {
+    private func respond(
+        _ head: borrowing ResponseHead, _ text: UnsafeRawBufferPointer, _ owner: Multiplex
+    ) -> Bool {
         let isSwitched = head.status == 101 || method == .connect && (200..<300).contains(head.status)
         let isEmpty = !head.isInterim && !isSwitched && !head.framing.hasContent
-        guard codec.respond(id, head: text, ended: isEmpty) == nil else { return false }
+        guard owner.codec.respond(id, head, from: text, ended: isEmpty) == nil else { return false }
         if isSwitched {
             stage = .raw
         } else if isEmpty {
             stage = .ended
         } else if !head.isInterim {
-            stage = .body(BodyReader(head.framing, limits: limits))
+            stage = .body(BodyReader(head.framing, limits: owner.worker.limits))
         }
-        head.reset()
         return true
     }
 }

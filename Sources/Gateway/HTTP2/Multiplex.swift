@@ -17,6 +17,9 @@ class Multiplex: HTTP2User {
     private let isHTTPS: Bool
     final private(set) lazy var codec = HTTP2Connection(
         role: role, isHTTPS: isHTTPS, limits: HTTP2Limits(worker.limits), user: self)
+    /// Where heads are read; empty between streams.
+    final var requestHead = RequestHead()
+    final var responseHead = ResponseHead()
     final var streams: [Int32: MultiplexedStream] = [:]
     /// Since when there is no stream.
     final private(set) var idleSince: Ticks
@@ -121,7 +124,7 @@ class Multiplex: HTTP2User {
             swap(&now, &written)
             wantsOutput = true
             for stream in now where stream.owner != nil {
-                let isGood = stream.pump(codec, worker.limits)
+                let isGood = stream.pump(for: self)
                 stream.conduit.queuedBeyond = codec.queued(stream.id)
                 pumped(stream, isGood: isGood)
             }

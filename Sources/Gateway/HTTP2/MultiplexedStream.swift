@@ -50,7 +50,7 @@ class MultiplexedStream: ConduitKeeper {
     /// Tells the session of what has come.
     func tell(_ events: Readiness) {}
     /// Gives the codec the head that stands in front of `bytes`, and sets the stage behind it.
-    func takeHead(_ bytes: UnsafeRawBufferPointer, _ codec: HTTP2Connection, _ limits: Limits) -> Head { .bad }
+    func takeHead(_ bytes: UnsafeRawBufferPointer, _ owner: Multiplex) -> Head { .bad }
 
     // MARK: From the peer
 
@@ -113,13 +113,14 @@ class MultiplexedStream: ConduitKeeper {
     final var hasEnded: Bool { if case .ended = stage { true } else { false } }
 
     /// Gives the codec what the session has written. False where that is no message: the stream has no good end.
-    final func pump(_ codec: HTTP2Connection, _ limits: Limits) -> Bool {
+    final func pump(for owner: Multiplex) -> Bool {
+        let codec = owner.codec
         isWritten = false
         while true {
             let bytes = conduit.outbound.readable
             switch stage {
             case .head:
-                switch takeHead(bytes, codec, limits) {
+                switch takeHead(bytes, owner) {
                 case .needMore: return !conduit.outboundEnded
                 case .bad: return false
                 case .taken(let length): conduit.outbound.consume(length)

@@ -10,7 +10,6 @@ final class OriginStream: MultiplexedStream {
     /// When it was opened.
     let since: Ticks
     private var kind = HTTP2RequestKind.exchange
-    private var head = RequestHead()
 
     /// - Parameter shared: the connection that it is one stream of.
     init(on shared: Origin, for user: OriginUser, owner: Multiplex) {
@@ -36,21 +35,29 @@ final class OriginStream: MultiplexedStream {
         conduit.put(text)
     }
 
-    override func takeHead(_ bytes: UnsafeRawBufferPointer, _ codec: HTTP2Connection, _ limits: Limits) -> Head {
+    override func takeHead(_ bytes: UnsafeRawBufferPointer, _ owner: Multiplex) -> Head {
         guard !bytes.isEmpty else { return .needMore }
-        guard case .head(let length) = head.parse(bytes, limits: codec.textLimits) else { return .bad }
-        let ended = !head.framing.hasContent && !opens
-        do throws(HTTP2RequestError) {
-            id = try codec.request(head: UnsafeRawBufferPointer(rebasing: bytes[..<length]), ended: ended)
-        } catch {
-            if error == .full || error == .goingAway { refused() }
+        defer { owner.requestHead.reset() }
+        guard case .head(let length) = owner.requestHead.parse(bytes, limits: owner.codec.textLimits) else {
             return .bad
         }
-        kind = codec.kind(id)
-        stage = kind != .exchange ? .raw : ended ? .ended : .body(BodyReader(head.framing, limits: limits))
-        head.reset()
-        return .taken(length)
+        let text = UnsafeRawBufferPointer(rebasing: bytes[..<length])
+        return ask(owner.requestHead, text, owner) ? .taken(length) : .bad
     }
 
-    private var opens: Bool { head.method == .connect || head.upgrade != nil }
+    private func ask(_ head: borrowing RequestHead, _ text: UnsafeRawBufferPointer, _ owner: Multiplex) -> Bool {
+        let isExchange = head.method != .connect && head.upgrade == nil
+        let ended = isExchange && !head.framing.hasContent
+        do throws(HTTP2RequestError) {
+            id = try owner.codec.request(head, from: text, ended: ended)
+        } catch {
+            if error == .full || error == .goingAway { refused() }
+            return false
+        }
+        kind = owner.codec.kind(id)
+        stage =
+            kind != .exchange
+            ? .raw : ended ? .ended : .body(BodyReader(head.framing, limits: owner.worker.limits))
+        return true
+    }
 }
