@@ -18,7 +18,7 @@ final class OriginStreams: Multiplex {
         super.init(.client, isHTTPS: isHTTPS, worker: worker)
     }
 
-    private static let suspicious = Milliseconds.seconds(1)
+    private static let suspicious = Milliseconds(500)
 
     var isEmpty: Bool { streams.isEmpty && opening.isEmpty }
 
@@ -57,9 +57,9 @@ final class OriginStreams: Multiplex {
             if stream.id != 0 { streams[stream.id] = stream }
         }
         if stream.isUnread {
-            // The exchange is over. A server that was silent all the time may be gone.
-            let waited = worker.loop.now - stream.since
-            if !stream.peerEnded, heard <= stream.since, waited >= OriginStreams.suspicious { shared.retire() }
+            // The exchange is over. A server that was silent for long may be gone.
+            let silence = worker.loop.now - max(heard, stream.since)
+            if !stream.peerEnded, silence >= OriginStreams.suspicious { shared.retire() }
             if !stream.peerEnded || !stream.hasEnded { codec.reset(stream.id, code: .cancel) }
             remove(stream, telling: [])
         } else if !isGood {
