@@ -1,5 +1,6 @@
 import Bytes
 import Policy
+import TLS
 
 // How the sections about the gateway itself are read; each function is also the schema of its section.
 
@@ -140,7 +141,13 @@ extension TLSSettings {
             passthrough: fields.optional(
                 "passthrough", .list(.namePattern), default: [], "Names never decrypted, still judged by SNI."),
             trust: fields.optional(
-                "trust", .trust, default: .system, "Who is trusted upstream: system or a PEM bundle."))
+                "trust", .trust, default: .system, "Who is trusted upstream: system or a PEM bundle."),
+            pins: fields.optional(
+                "pins", .pins, default: [],
+                "Names upstream of which only the fingerprint is verified, and must be one of these."),
+            revocation: fields.optional(
+                "revocation", .list(.path), default: [], "PEM files of CRLs: what is on them is not trusted upstream."))
+        settings.revocationPlace = fields.place(of: "revocation")
         settings.trustPlace = fields.place(of: "trust")
         settings.authorityPlace = fields.place(of: "authority")
         return settings
@@ -168,6 +175,61 @@ extension Kind where T == TLSSettings.Trust {
             guard let text = Kind<String>.text.read(value) else { return nil }
             return text == "system" ? .system : .bundle(Files.resolve(text, beside: value.place.file))
         }
+    }
+}
+
+extension Kind where T == [Pin] {
+    private static var most: Int { 1024 }
+
+    /// Each name once: two lists for one name would leave open which of them is meant.
+    static var pins: Kind {
+        let list = Kind<[Placed<Pin>]>.list(Kind<Pin>.section(Pin.read).placed)
+        return Kind(schema: list.schema, blank: { [] }, show: { _ in .array([]) }) { value in
+            guard let pins = list.read(value) else { return nil }
+            guard pins.count <= most else { return value.fail("at most \(most) names") }
+            var seen: [Pin.Pattern: Place] = [:]
+            for pin in pins {
+                if let first = seen.updateValue(pin.place, forKey: pin.value.pattern) {
+                    value.diagnosis.add(pin.place, "pins: the name of line \(first.line) again")
+                }
+            }
+            return pins.map(\.value)
+        }
+    }
+}
+
+extension Pin {
+    static func read(_ fields: Fields) -> Pin {
+        Pin(
+            fields.required("name", .pinPattern, "A name, *.suffix or an address, as clients ask for it."),
+            Set(
+                fields.required(
+                    "sha256", .list(.fingerprint, atLeast: 1),
+                    "Of the certificates (DER) or of their public keys (SubjectPublicKeyInfo), in hexadecimal.")))
+    }
+}
+
+extension Kind where T == Pin.Pattern {
+    static var pinPattern: Kind {
+        parsed(
+            "a name, *.suffix or an address", pattern: #"^(\*\.)?[A-Za-z0-9_.:-]+$"#, blank: .below(placeholderDomain)
+        ) { text in
+            if text.hasPrefix("*.") { return hostName(text.dropFirst(2)).map { .below($0) } }
+            return hostName(text).map { .host(.name($0)) } ?? IPAddress(text).map { .host(.address($0)) }
+        }
+    }
+}
+
+extension Kind where T == Pin.Fingerprint {
+    static var fingerprint: Kind {
+        // Of nothing, should it ever be used.
+        guard let blank = Pin.Fingerprint(String(repeating: "0", count: 64)) else {
+            preconditionFailure("64 digits are a fingerprint")
+        }
+        return parsed(
+            "a SHA-256 of 64 hexadecimal digits", pattern: "^([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})$",
+            blank: blank
+        ) { Pin.Fingerprint($0) }
     }
 }
 

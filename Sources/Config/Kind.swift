@@ -105,6 +105,13 @@ extension Kind where T == String {
         }
     }
 
+    /// Of a file, relative to the one that it stands in.
+    static var path: Kind {
+        Kind(schema: text.schema, blank: text.blank, show: text.show) { value in
+            text.read(value).map { Files.resolve($0, beside: value.place.file) }
+        }
+    }
+
     /// What services, pods, sensors, rules and listeners are called: it goes into records and metric labels.
     static var name: Kind {
         let letters = "letters, digits, '.', '-' and '_', at most 253, the first a letter or digit"

@@ -1,6 +1,7 @@
 import Bytes
 import DLP
 import Policy
+import TLS
 
 /// A configuration as decoded values: every file it names read, every value checked and everything left out filled in.
 public struct Settings: Sendable {
@@ -209,6 +210,11 @@ public struct TLSSettings: Sendable, Equatable {
     /// Names and suffixes never decrypted.
     public var passthrough: [Destination] = []
     public var trust = Trust.system
+    /// Exceptions from it, by name.
+    public var pins: [Pin] = []
+    /// Paths of PEM files with lists of revoked certificates.
+    public var revocation: [String] = []
+    public var revocationPlace = Place(file: "", line: 1, column: 1)
     public var trustPlace = Place(file: "", line: 1, column: 1)
     public var authorityPlace = Place(file: "", line: 1, column: 1)
 }

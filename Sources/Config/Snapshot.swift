@@ -36,7 +36,10 @@ public final class Snapshot: Sendable {
             let attachments = service.sensors.map { Attachment(sensor: $0.name, action: $0.action) }
             return Profile(sensors, attachments, enforcing: service.mode == .protect, hold: service.hold)
         }
-        warnings = ConfigErrors(settings.doubts + sensors.warnings.map(SensorSource(settings).told)).errors
+        warnings =
+            ConfigErrors(
+                settings.doubts + parties.doubts + sensors.warnings.map(SensorSource(settings).told)
+            ).errors
     }
 
     /// Compiles settings, or says all that is wrong with them at the places where it was written.
@@ -80,6 +83,7 @@ private struct Parties {
     var trust: Trust?
     var authority: Authority?
     var serverContext: ServerContext?
+    var doubts: [ConfigError] = []
 }
 
 extension Settings {
@@ -94,11 +98,15 @@ extension Settings {
         var errors: [ConfigError] = []
         let resolvers = dns.resolvers + dns.zones.flatMap(\.resolvers)
         if inspectsAny || resolvers.contains(where: { $0.tlsName != nil }) {
+            let revocation = revocation(&errors)
+            parties.doubts = (revocation?.doubts ?? []).map(revocationError)
             do throws(TrustFault) {
-                switch tls.trust {
-                case .system: parties.trust = try Trust(.system)
-                case .bundle(let path): parties.trust = try Trust(.file(path))
-                }
+                let source: TLS.Trust.Source =
+                    switch tls.trust {
+                    case .system: .system
+                    case .bundle(let path): .file(path)
+                    }
+                parties.trust = try Trust(source, pins: tls.pins, revocation: revocation)
                 if inspectsAny { parties.serverContext = try ServerContext() }
             } catch {
                 errors.append(ConfigError(tls.trustPlace, "tls.trust: \(error)"))
@@ -113,6 +121,19 @@ extension Settings {
             }
         }
         return errors.isEmpty ? .success(parties) : .failure(ConfigErrors(errors))
+    }
+
+    private func revocation(_ errors: inout [ConfigError]) -> Revocation? {
+        do throws(TrustFault) {
+            return tls.revocation.isEmpty ? nil : try Revocation(tls.revocation)
+        } catch {
+            errors.append(revocationError("\(error)"))
+            return nil
+        }
+    }
+
+    private func revocationError(_ message: String) -> ConfigError {
+        ConfigError(tls.revocationPlace, "tls.revocation: \(message)")
     }
 }
 

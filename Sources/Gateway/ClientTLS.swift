@@ -15,6 +15,8 @@ final class ClientTLS {
     var leaf: Leaf?
     var handling = TLSRecord.Handling.passed
     var why: String?
+    /// What the client ended the handshake with.
+    var alert: String?
     /// What was agreed on with the client; nil before the handshake is done.
     private(set) var facts: TLSSession.Facts?
     /// Of the server that was reached last, over TLS of ours.
@@ -56,9 +58,10 @@ final class ClientTLS {
         TLSRecord(
             version: facts.map { ClientTLS.text($0.version) }, cipher: facts?.cipher, alpn: facts?.alpn,
             sni: serverName, ja4: ja4,
-            handling: denied && handling == .passed ? .refused : handling, why: why,
+            handling: denied && handling == .passed ? .refused : handling, why: why, alert: alert,
             issuer: upstream?.certificate?.issuer, fingerprint: upstream?.certificate?.fingerprint,
-            upstreamVersion: upstream?.facts.map { ClientTLS.text($0.version) })
+            upstreamVersion: upstream?.facts.map { ClientTLS.text($0.version) },
+            isPinned: upstream?.facts?.isPinned ?? false)
     }
 
     private static func text(_ version: UInt16) -> String {

@@ -31,16 +31,20 @@ public struct TLSRecord: Sendable {
     public var handling: Handling
     /// Why it was handled so, such as `tls.passthrough`.
     public var why: String?
+    /// What the client said when it ended the handshake, such as `unknown CA (48)`.
+    public var alert: String?
     /// Of the certificate that the upstream showed.
     public var issuer: String?
     public var fingerprint: String?
     /// Agreed with the upstream.
     public var upstreamVersion: String?
+    /// The upstream was verified by its fingerprint alone (`tls.pins`).
+    public var isPinned: Bool
 
     @inlinable public init(
         version: String? = nil, cipher: String? = nil, alpn: String? = nil, sni: String? = nil,
-        maskedSNI: [Range<Int>] = [], ja4: String? = nil, handling: Handling, why: String? = nil,
-        issuer: String? = nil, fingerprint: String? = nil, upstreamVersion: String? = nil
+        maskedSNI: [Range<Int>] = [], ja4: String? = nil, handling: Handling, why: String? = nil, alert: String? = nil,
+        issuer: String? = nil, fingerprint: String? = nil, upstreamVersion: String? = nil, isPinned: Bool = false
     ) {
         self.version = version
         self.cipher = cipher
@@ -50,14 +54,16 @@ public struct TLSRecord: Sendable {
         self.ja4 = ja4
         self.handling = handling
         self.why = why
+        self.alert = alert
         self.issuer = issuer
         self.fingerprint = fingerprint
         self.upstreamVersion = upstreamVersion
+        self.isPinned = isPinned
     }
 
     // Bounds of one line, so that a slot can stand for it. Of a longer text the rest is not written.
 
-    /// Versions, cipher suites, fingerprints: the longest is a SHA-256 in hexadecimal.
+    /// Versions, cipher suites, alerts, fingerprints: the longest is a SHA-256 in hexadecimal.
     static let wordBytesMax = 64
     static let whyBytesMax = 128
     /// A host is at most 253 bytes, and a protocol of ALPN at most 255 (RFC 7301 section 3.1).
@@ -68,7 +74,7 @@ public struct TLSRecord: Sendable {
     /// No `tls` object of these facts is longer.
     var bound: Int {
         var strings = 0
-        for text in [version, cipher, ja4, fingerprint, upstreamVersion] {
+        for text in [version, cipher, ja4, alert, fingerprint, upstreamVersion] {
             strings += min(text?.utf8.count ?? 0, TLSRecord.wordBytesMax)
         }
         for text in [alpn, sni] { strings += min(text?.utf8.count ?? 0, TLSRecord.nameBytesMax) }
@@ -93,9 +99,11 @@ extension LineEncoder {
         out.put(quoted: tls.handling.label)
         start = ",\""
         put("why", tls.why, TLSRecord.whyBytesMax, &start, into: &out)
+        put("alert", tls.alert, TLSRecord.wordBytesMax, &start, into: &out)
         put("issuer", tls.issuer, TLSRecord.issuerBytesMax, &start, into: &out)
         put("fingerprint", tls.fingerprint, TLSRecord.wordBytesMax, &start, into: &out)
         put("upstream_version", tls.upstreamVersion, TLSRecord.wordBytesMax, &start, into: &out)
+        if tls.isPinned { out.put(",\"pinned\":true") }
         out.put("}")
     }
 

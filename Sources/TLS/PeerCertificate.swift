@@ -42,7 +42,7 @@ public struct PeerCertificate: Equatable, Sendable {
     }
 
     /// What `body` prints, up to `textMax` bytes of it.
-    private static func text(_ body: (OpaquePointer) -> Void) -> String {
+    static func text(_ body: (OpaquePointer) -> Void) -> String {
         guard let bio = BIO_new(BIO_s_mem()) else { preconditionFailure("out of memory") }
         defer { BIO_free(bio) }
         body(bio)

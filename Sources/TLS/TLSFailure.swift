@@ -47,6 +47,10 @@ public enum CertificateFault: Equatable, Sendable {
     case weakKey
     case weakSignature
     case wrongPurpose
+    /// Its issuer, or the issuer of one above it, has taken it back.
+    case revoked
+    /// Of a name whose certificates are pinned, none of these.
+    case notPinned
     /// Anything else, in OpenSSL's words.
     case other(String)
 
@@ -65,8 +69,20 @@ public enum CertificateFault: Equatable, Sendable {
         case X509_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL: self = .weakKey
         case X509_V_ERR_CA_MD_TOO_WEAK: self = .weakSignature
         case X509_V_ERR_INVALID_PURPOSE: self = .wrongPurpose
+        case X509_V_ERR_CERT_REVOKED: self = .revoked
         default: self = .other(X509_verify_cert_error_string(Int(verdict)).map { String(cString: $0) } ?? "")
         }
+    }
+}
+
+extension TLSFailure {
+    /// The alert that the peer ended the session with, such as `unknown CA (48)`.
+    public var alert: String? {
+        if case .alert(let number) = self { "\(TLSFailure.words(number)) (\(number))" } else { nil }
+    }
+
+    private static func words(_ alert: UInt8) -> String {
+        SSL_alert_desc_string_long(Int32(alert)).map { String(cString: $0) } ?? "unknown"
     }
 }
 
@@ -75,7 +91,7 @@ extension TLSFailure: CustomStringConvertible {
         switch self {
         case .certificate(let fault): "the certificate \(fault)"
         case .alert(let number):
-            "the peer refused: \(SSL_alert_desc_string_long(Int32(number)).map { String(cString: $0) } ?? "") (alert \(number))"
+            "the peer refused: \(TLSFailure.words(number)) (alert \(number))"
         case .closedInHandshake: "the peer closed the connection in the handshake"
         case .truncated: "the connection ended without close_notify"
         case .notTLS: "the peer does not speak TLS"
@@ -99,6 +115,8 @@ extension CertificateFault: CustomStringConvertible {
         case .weakKey: "or one above it has a key that is too short"
         case .weakSignature: "or one above it has a signature of a broken kind, such as SHA-1"
         case .wrongPurpose: "is not one for a server"
+        case .revoked: "or one above it has been revoked"
+        case .notPinned: "is none of those that tls.pins has for this name"
         case .other(let reason): "was refused: \(reason)"
         }
     }

@@ -58,6 +58,7 @@ public struct TLSSession: ~Copyable {
         self.init(trust.context, .client(trust, of: name), alpn: alpn)
         SSL_set_connect_state(ssl)
         expect(name)
+        wire.pointee.pinned = trust.pins.of(name)
         offerProtocols()
         resuming?.resume(on: ssl, trust: trust, name: name)
         ErrorQueue.clear()
@@ -204,6 +205,8 @@ public struct TLSSession: ~Copyable {
         public let alpn: String?
         /// The peer was verified in an earlier session.
         public let isResumed: Bool
+        /// The peer is known by its fingerprint, and by nothing else.
+        public let isPinned: Bool
     }
 
     /// What the handshake settled; nil before its end.
@@ -213,7 +216,7 @@ public struct TLSSession: ~Copyable {
         }
         return Facts(
             version: UInt16(truncatingIfNeeded: SSL_version(ssl)), cipher: String(cString: cipher),
-            alpn: chosenProtocol, isResumed: SSL_session_reused(ssl) == 1)
+            alpn: chosenProtocol, isResumed: SSL_session_reused(ssl) == 1, isPinned: wire.pointee.pinned != nil)
     }
 
     /// The peer's own certificate, also one that was refused. Making it allocates: ask once.

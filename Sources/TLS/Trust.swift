@@ -15,35 +15,38 @@ public final class Trust: @unchecked Sendable {
     }
 
     let context: OpaquePointer
+    /// Names that are verified by nothing but what they show.
+    let pins: Pins
     public let certificateCount: Int
 
-    public convenience init(_ source: Source) throws(TrustFault) {
+    public convenience init(
+        _ source: Source, pins: [Pin] = [], revocation: Revocation? = nil
+    ) throws(TrustFault) {
         let path =
             switch source {
             case .system: try Trust.systemPath()
             case .file(let path): path
             }
-        ErrorQueue.clear()
-        // A directory can be opened, and would be an empty file.
-        guard !Trust.isDirectory(path) else { throw TrustFault(path: path, reason: String(cString: strerror(EISDIR))) }
-        guard let bio = BIO_new_file(path, "r") else {
-            throw TrustFault(path: path, reason: ErrorQueue.drain()?.text ?? "cannot be read")
-        }
+        let bio = try Trust.open(path)
         defer { BIO_free(bio) }
         // That a distribution ships one certificate which we cannot read is no reason not to start.
-        try self.init(bio, path: path, skipsUnreadable: source == .system)
+        try self.init(bio, path: path, skipsUnreadable: source == .system, pins, revocation)
     }
 
     /// From PEM text; `path` says where it came from, should it be wrong.
-    public convenience init(pem: UnsafeRawBufferPointer, path: String) throws(TrustFault) {
+    public convenience init(
+        pem: UnsafeRawBufferPointer, path: String, pins: [Pin] = [], revocation: Revocation? = nil
+    ) throws(TrustFault) {
         guard let bio = BIO_new_mem_buf(pem.baseAddress, Int32(clamping: pem.count)) else {
             throw TrustFault(path: path, reason: "no certificate in it")
         }
         defer { BIO_free(bio) }
-        try self.init(bio, path: path, skipsUnreadable: false)
+        try self.init(bio, path: path, skipsUnreadable: false, pins, revocation)
     }
 
-    private init(_ bio: OpaquePointer, path: String, skipsUnreadable: Bool) throws(TrustFault) {
+    private init(
+        _ bio: OpaquePointer, path: String, skipsUnreadable: Bool, _ pins: [Pin], _ revocation: Revocation?
+    ) throws(TrustFault) {
         ErrorQueue.clear()
         defer { ErrorQueue.clear() }
         guard let context = SSL_CTX_new(TLS_client_method()) else { preconditionFailure("out of memory") }
@@ -54,6 +57,8 @@ public final class Trust: @unchecked Sendable {
             SSL_CTX_free(context)
             throw error
         }
+        revocation?.apply(to: context)
+        self.pins = Pins(pins)
         self.context = context
     }
 
@@ -71,6 +76,17 @@ public final class Trust: @unchecked Sendable {
             throw TrustFault(path: paths[0], reason: "the system has no certificates: install ca-certificates")
         }
         return path
+    }
+
+    /// A file of PEM blocks, to be freed by the caller.
+    static func open(_ path: String) throws(TrustFault) -> OpaquePointer {
+        ErrorQueue.clear()
+        // A directory can be opened, and would be an empty file.
+        guard !isDirectory(path) else { throw TrustFault(path: path, reason: String(cString: strerror(EISDIR))) }
+        guard let bio = BIO_new_file(path, "r") else {
+            throw TrustFault(path: path, reason: ErrorQueue.drain()?.text ?? "cannot be read")
+        }
+        return bio
     }
 
     private static func isDirectory(_ path: String) -> Bool {
@@ -119,15 +135,22 @@ public final class Trust: @unchecked Sendable {
         SSL_CTX_set_cert_verify_callback(context, { store, _ in Trust.verify(store) }, nil)
     }
 
-    /// OpenSSL's own verification; notes what was refused, which OpenSSL would forget.
+    /// OpenSSL's own verification, unless the name is pinned; notes what was refused, which OpenSSL would forget.
     private static func verify(_ store: OpaquePointer?) -> Int32 {
-        if X509_verify_cert(store) > 0 { return 1 }
         let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
         guard let wire = Wire.of(OpaquePointer(ssl)) else { return 0 }
-        let leaf = X509_STORE_CTX_get0_cert(store).map { PeerCertificate($0) }
+        let leaf = X509_STORE_CTX_get0_cert(store)
+        if let pinned = wire.pointee.pinned {
+            let isAllowed = leaf.map { Pins.allow($0, pinned) } ?? false
+            if !isAllowed { wire.pointee.refusal = (.notPinned, leaf.map { PeerCertificate($0) }) }
+            X509_STORE_CTX_set_error(store, isAllowed ? X509_V_OK : X509_V_ERR_CERT_REJECTED)
+            return isAllowed ? 1 : 0
+        }
+        if X509_verify_cert(store) > 0 { return 1 }
+        let shown = leaf.map { PeerCertificate($0) }
         let culprit = X509_STORE_CTX_get_current_cert(store).map { PeerCertificate($0) }
-        let fault = CertificateFault(X509_STORE_CTX_get_error(store), culprit ?? leaf)
-        wire.pointee.refusal = (fault, leaf)
+        let fault = CertificateFault(X509_STORE_CTX_get_error(store), culprit ?? shown)
+        wire.pointee.refusal = (fault, shown)
         return 0
     }
 }

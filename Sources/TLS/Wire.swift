@@ -10,6 +10,8 @@ struct Wire {
     private var output: UnsafeMutablePointer<Buffer>?
     /// The certificate that was refused, and why.
     var refusal: (fault: CertificateFault, certificate: PeerCertificate?)?
+    /// Of a client: what the server must show one of, where its name is pinned.
+    var pinned: Set<Pin.Fingerprint>?
     /// Of a server: what it may choose by ALPN, as it stands in the extension.
     var protocols: [UInt8] = []
 

@@ -67,6 +67,15 @@ import Testing
             "1:24: head_timeout: expected a time of 100ms to 1d, such as 200ms or 30s, found \"99ms\""),
         Case("tls: {inspect: maybe}", "1:16: inspect: expected false, true or auto, found \"maybe\""),
         Case(
+            "tls: {pins: [{name: \"*\", sha256: [12:34]}, {name: a.example, sha256: []}, {name: b.example}]}",
+            "1:21: name: expected a name, *.suffix or an address, found \"*\"",
+            "1:35: sha256: expected a SHA-256 of 64 hexadecimal digits, found \"12:34\"",
+            "1:70: sha256: expected a list of at least 1, found an empty list",
+            "1:75: pins: expected the key sha256, found none"),
+        Case(
+            "tls: {pins: [{name: A.example, sha256: [\(SettingsTests.print)]}, {name: a.example., sha256: [\(SettingsTests.print)]}]}",
+            "1:109: pins: the name of line 1 again"),
+        Case(
             "dns: {internal: [a..b]}", "1:18: internal: expected a name in ASCII, such as example.com, found \"a..b\""),
         Case(
             "dns: {resolvers: [original, \"1.1.1.1:53\"]}",

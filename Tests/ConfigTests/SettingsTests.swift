@@ -1,12 +1,14 @@
 import Bytes
 import DLP
 import Policy
+import TLS
 import Testing
 
 @testable import Config
 
 /// What a configuration becomes.
 @Suite struct SettingsTests {
+    static let print = String(repeating: "5e", count: 32)
     static let full = """
         listeners:
           - {name: egress, address: "0.0.0.0:15001", intercept: tproxy, source: client}
@@ -32,6 +34,10 @@ import Testing
           authority: {certificate: /etc/ca.pem, key: ca.key}
           passthrough: ["*.bank.example", pay.example]
           trust: bundle.pem
+          pins:
+            - {name: "*.legacy.example", sha256: [\(print), "\(print.uppercased())"]}
+            - {name: 192.0.2.7, sha256: [\(print)]}
+          revocation: [lists/a.crl, /etc/b.crl]
         limits: {head_bytes: 32KiB, idle_timeout: 5m, decoded_ratio: 100, body_min_rate: 2048}
         identity:
           pods:
@@ -95,6 +101,14 @@ import Testing
         let (bank, pay) = (try #require(DomainName("bank.example")), try #require(DomainName("pay.example")))
         #expect(s.tls.passthrough == [.suffix(bank), .name(pay)])
         #expect(s.tls.trust == .bundle("/etc/weir/bundle.pem"))
+        let (print, address) = (Pin.Fingerprint(SettingsTests.print), IPAddress("192.0.2.7"))
+        let legacy = try #require(DomainName("legacy.example"))
+        #expect(
+            s.tls.pins == [
+                Pin(.below(legacy), [try #require(print)]),
+                Pin(.host(.address(try #require(address))), [try #require(print)]),
+            ])
+        #expect(s.tls.revocation == ["/etc/weir/lists/a.crl", "/etc/b.crl"])
         var limits = Limits()
         (limits.headBytes, limits.idleTimeout, limits.decodedRatio) = (32 << 10, .minutes(5), 100)
         limits.bodyMinRate = 2048
@@ -139,7 +153,7 @@ import Testing
                     to: .suffix(github), ports: [443...443, 8000...8100], applications: [.http, .grpc], action: .allow))
         #expect(s.services[0].rules.map(\.action) == [.allow, .deny, .allow, .deny, .allow])
         #expect(s.services[0].rules[3].to == .any)
-        #expect(s.services[0].rulePlaces.map(\.rule.line) == [38, 39, 40, 41, 42])
+        #expect(s.services[0].rulePlaces.map(\.rule.line) == [42, 43, 44, 45, 46])
         #expect(s.services[0].rulePlaces.map(\.to.column) == [14, 14, 14, 14, 14])
         #expect(s.services[0].rules[4].to == .list("partners"))
         #expect(s.lists.map(\.name) == ["partners"])
@@ -162,7 +176,7 @@ import Testing
                     name: "names", direction: .both, rules: [SensorRuleSpec(name: "codename", patterns: patterns)])
             ])
         let places = try #require(s.places.sensors.first?.rules.first?.patterns)
-        #expect(places.map(\.description) == ["/etc/weir/weir.yaml:52:21", "/etc/weir/weir.yaml:53:21"])
+        #expect(places.map(\.description) == ["/etc/weir/weir.yaml:56:21", "/etc/weir/weir.yaml:57:21"])
     }
 
     @Test func anEmptyConfigurationIsAllDefaults() throws {

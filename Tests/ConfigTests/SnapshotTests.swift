@@ -110,6 +110,14 @@ import Testing
             ])
     }
 
+    @Test func whatIsWrongWithAFileOfTLSIsToldWhereItIsNamed() {
+        #expect(
+            errors("tls: {inspect: true, revocation: [/nonexistent/a], trust: /nonexistent/b}") == [
+                "1:34: tls.revocation: /nonexistent/a: No such file or directory",
+                "1:59: tls.trust: /nonexistent/b: No such file or directory",
+            ])
+    }
+
     @Test func captureWithoutAListenerIsDoubted() throws {
         let snapshot = try build("capture: {from: [eth0]}").get()
         #expect(

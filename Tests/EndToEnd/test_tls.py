@@ -12,7 +12,7 @@ import pytest
 from gateway import SSN_SENSOR, body_of
 from net import ATTACKER, CANARY, ORIGIN, OTHER, PLAIN, POD, POD_DH157, POD_OTHER, SECOND
 from peers import Origin, answer, echo
-from tlspeers import Authority, client, over_tls
+from tlspeers import Authority, client, over_tls, self_signed
 from wire import read_all, read_response, request
 
 NUMBER = b"295109912611193"
@@ -177,11 +177,7 @@ def test_an_origin_that_is_not_to_be_trusted(world, gateway, resolver, outside, 
     if fault == "expired":
         stem = outside.sign("plain.example", stem=fault, ended=True)
     elif fault == "self-signed":
-        stem = stranger.path("self")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
-             "2", "-subj", "/CN=plain.example", "-addext", "subjectAltName=DNS:plain.example", "-keyout", stem + ".key",
-             "-out", stem + ".pem"], check=True, capture_output=True)
+        stem = self_signed(stranger.path("self"), "plain.example")
     elif fault == "wrong-name":
         stem = outside.sign("elsewhere.example", stem=fault)
     elif fault == "unknown-authority":
@@ -215,6 +211,8 @@ def test_a_client_that_does_not_trust_us_in_protect(world, gateway, resolver, ou
     sessions = gateway.sessions(2, service="myapp.default", fqdn="origin.example", application="TLS")
     assert [session["tls"]["handling"] for session in sessions[-2:]] == ["refused"] * 2
     assert all(session["tls"]["why"] == "untrusted_authority" for session in sessions[-2:])
+    # What the client said of it, in the words of RFC 8446.
+    assert all(session["tls"]["alert"] == "unknown CA (48)" for session in sessions[-2:])
 
 
 def test_a_client_that_does_not_trust_us_in_monitor(world, gateway, resolver, outside, identities):

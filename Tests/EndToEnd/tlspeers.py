@@ -1,5 +1,6 @@
 """Authorities, certificates and TLS servers that stand outside."""
 
+import hashlib
 import os
 import ssl
 import subprocess
@@ -44,15 +45,25 @@ class Authority:
         return self.path(stem)
 
     def _sign_for_yesteryear(self, stem):
-        """openssl-x509 knows no dates; openssl-ca does, and wants books to be kept."""
+        """openssl-x509 knows no dates; openssl-ca does."""
+        self._openssl(*self._books(), "-batch", "-notext", "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-extfile",
+                      self.path(stem + ".ext"), "-in", self.path(stem + ".csr"), "-out", self.path(stem + ".pem"))
+
+    def _books(self):
+        """openssl-ca wants books to be kept."""
         with open(self.path("ca.conf"), "w") as file:
             file.write(f"[ca]\ndefault_ca=one\n[one]\ndatabase={self.path('books')}\nnew_certs_dir={self.folder}\n"
                        "rand_serial=yes\ndefault_md=sha256\npolicy=any\nunique_subject=no\n"
                        "[any]\ncommonName=supplied\n")
-        open(self.path("books"), "w").close()
-        self._openssl("ca", "-batch", "-notext", "-config", self.path("ca.conf"), "-cert", self.certificate, "-keyfile",
-                      self.path("ca.key"), "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-extfile",
-                      self.path(stem + ".ext"), "-in", self.path(stem + ".csr"), "-out", self.path(stem + ".pem"))
+        open(self.path("books"), "a").close()
+        return ["ca", "-config", self.path("ca.conf"), "-cert", self.certificate, "-keyfile", self.path("ca.key")]
+
+    def revoke(self, *stems):
+        """The path of a list on which these are, and all that were revoked before."""
+        for stem in stems:
+            self._openssl(*self._books(), "-revoke", stem + ".pem")
+        self._openssl(*self._books(), "-gencrl", "-crldays", "5", "-out", self.path("revoked.pem"))
+        return self.path("revoked.pem")
 
     def server(self, stem, alpn=(), **options):
         """A context with the certificate of `sign`."""
@@ -63,6 +74,25 @@ class Authority:
         for name, value in options.items():
             setattr(context, name, value)
         return context
+
+
+def self_signed(stem, name):
+    """The stem of a certificate that nobody vouches for."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+         "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", stem + ".key", "-out",
+         stem + ".pem"], check=True, capture_output=True)
+    return stem
+
+
+def fingerprints(stem):
+    """SHA-256 of the certificate, as openssl prints it, and of its key."""
+    def run(*words, feed=None):
+        return subprocess.run(["openssl", *words], check=True, capture_output=True, input=feed).stdout
+
+    printed = run("x509", "-in", stem + ".pem", "-noout", "-fingerprint", "-sha256").decode().strip()
+    key = run("x509", "-in", stem + ".pem", "-noout", "-pubkey")
+    return printed.split("=")[1], hashlib.sha256(run("pkey", "-pubin", "-outform", "DER", feed=key)).hexdigest()
 
 
 def over_tls(context, handler=serve):

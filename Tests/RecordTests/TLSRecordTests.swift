@@ -49,6 +49,14 @@ import Testing
             TLSRecord(handling: .intercepted, upstreamVersion: "1.3"),
             #""tls":{"handling":"intercepted","upstream_version":"1.3"},"#
         ),
+        (
+            TLSRecord(handling: .intercepted, upstreamVersion: "1.3", isPinned: true),
+            #""tls":{"handling":"intercepted","upstream_version":"1.3","pinned":true},"#
+        ),
+        (
+            TLSRecord(handling: .refused, why: "untrusted_authority", alert: "unknown CA (48)"),
+            #""tls":{"handling":"refused","why":"untrusted_authority","alert":"unknown CA (48)"},"#
+        ),
     ])
     func whatIsUnknownIsAbsent(_ tls: TLSRecord, _ expected: String) {
         #expect(record(tls).line().contains(#""application":"HTTP","# + expected + #""bytes_out""#))
@@ -66,7 +74,7 @@ import Testing
             TLSRecord(
                 version: word, cipher: word, alpn: name, sni: name, ja4: word, handling: .passed,
                 why: text(TLSRecord.whyBytesMax), issuer: text(TLSRecord.issuerBytesMax), fingerprint: word,
-                upstreamVersion: word)
+                upstreamVersion: word, isPinned: true)
         ).line()
         for key in ["version", "cipher", "ja4", "fingerprint", "upstream_version"] {
             #expect(line.contains("\"\(key)\":\"\(word.prefix(TLSRecord.wordBytesMax))\""))
@@ -86,7 +94,7 @@ import Testing
             (record.rule, record.listener, record.threat) = (text, text, .untrustedUpstream)
             record.tls = TLSRecord(
                 version: text, cipher: text, alpn: text, sni: text, ja4: text, handling: .intercepted, why: text,
-                issuer: text, fingerprint: text, upstreamVersion: text)
+                alert: text, issuer: text, fingerprint: text, upstreamVersion: text, isPinned: true)
             return [String(record.line().dropLast())] + events(record)
         }
         #expect(written.count == 3)

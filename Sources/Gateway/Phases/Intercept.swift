@@ -143,6 +143,7 @@ extension Session {
         guard let exchange, let tls else { return }
         tls.handling = .refused
         let isDistrust = transport.failure?.isDistrust ?? false
+        tls.alert = transport.failure?.alert
         tls.why = isDistrust ? Session.untrusted : transport.failure.map { "\($0)" } ?? "handshake"
         if isDistrust { letPass(exchange, why: Session.untrusted) }
         finish(exchange)
@@ -196,7 +197,7 @@ extension Session {
         tls?.why = failure.wantsCertificate ? "client_certificate" : "\(failure)"
         if case .certificate = failure { exchange.note(.untrustedUpstream) }
         let host = exchange.name.map { .name($0) } ?? exchange.dial.map { Host.address($0.address) }
-        if host == tls?.name {
+        if host == tls?.name, !failure.isFinal {
             letPass(exchange, why: failure.wantsCertificate ? "client_certificate" : "untrusted_upstream")
         }
         if tunnel != nil { return tunnelFailed(exchange) }
@@ -214,6 +215,9 @@ extension TLSFailure {
     fileprivate var isDistrust: Bool {
         if case .alert(let number) = self { (42...46).contains(number) || number == 48 } else { false }
     }
+
+    /// What the administrator said of this certificate, no client would know.
+    fileprivate var isFinal: Bool { self == .certificate(.notPinned) || self == .certificate(.revoked) }
 
     /// certificate_required, or what servers before TLS 1.3 say where a client shows none (handshake_failure).
     var wantsCertificate: Bool { self == .alert(116) || self == .alert(40) }

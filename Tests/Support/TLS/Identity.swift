@@ -114,3 +114,29 @@ extension Identity {
 
     package static let good = leaf("DNS:dns.test,DNS:*.wild.test,IP:192.0.2.1,IP:2001:db8::1")
 }
+
+extension Identity {
+    /// PEM of a list of what this authority takes back, to be replaced in so many days from now.
+    package func revocationList(_ revoked: [Identity], next: Int = 7) -> [UInt8] {
+        let (list, time) = (X509_CRL_new(), ASN1_TIME_new())
+        defer {
+            X509_CRL_free(list)
+            ASN1_TIME_free(time)
+        }
+        X509_CRL_set_version(list, 1)
+        X509_CRL_set_issuer_name(list, X509_get_subject_name(certificate))
+        X509_time_adj_ex(time, Int32(min(next, 0) - 1), 0, nil)
+        X509_CRL_set1_lastUpdate(list, time)
+        for identity in revoked {
+            let one = X509_REVOKED_new()
+            X509_REVOKED_set_serialNumber(one, X509_get_serialNumber(identity.certificate))
+            X509_REVOKED_set_revocationDate(one, time)
+            X509_CRL_add0_revoked(list, one)
+        }
+        X509_time_adj_ex(time, Int32(next), 0, nil)
+        X509_CRL_set1_nextUpdate(list, time)
+        X509_CRL_sort(list)
+        precondition(X509_CRL_sign(list, key, EVP_sha256()) > 0)
+        return Identity.written { PEM_write_bio_X509_CRL($0, list) }
+    }
+}
