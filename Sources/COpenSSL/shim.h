@@ -1,6 +1,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
@@ -41,4 +42,30 @@ static inline void weir_chain_free(STACK_OF(X509) *chain) { sk_X509_pop_free(cha
 // RFC 4514 form, with names beyond ASCII as they are.
 static inline int weir_print_name(BIO *bio, const X509_NAME *name) {
     return X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+}
+static inline void weir_ctx_ask_status(SSL_CTX *ctx, int (*judge)(SSL *, void *)) {
+    SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
+    SSL_CTX_set_tlsext_status_cb(ctx, judge);
+}
+static inline long weir_get_status(SSL *ssl, const unsigned char **start) {
+    return SSL_get_tlsext_status_ocsp_resp(ssl, start);
+}
+static inline int weir_must_staple(const X509 *certificate) {
+    TLS_FEATURE *features = X509_get_ext_d2i(certificate, NID_tlsfeature, NULL, NULL);
+    int found = 0;
+    for (int i = 0; i < sk_ASN1_INTEGER_num(features); i++)
+        found |= ASN1_INTEGER_get(sk_ASN1_INTEGER_value(features, i)) == TLSEXT_TYPE_status_request;
+    TLS_FEATURE_free(features);
+    return found;
+}
+// Whether an answer is about this certificate, by whatever digest it names it.
+static inline int weir_status_is_about(OCSP_SINGLERESP *one, const X509 *leaf, const X509 *issuer) {
+    const OCSP_CERTID *named = OCSP_SINGLERESP_get0_id(one);
+    ASN1_OBJECT *digest = NULL;
+    if (!OCSP_id_get0_info(NULL, &digest, NULL, NULL, (OCSP_CERTID *)named)) return 0;
+    const EVP_MD *kind = EVP_get_digestbyobj(digest);
+    OCSP_CERTID *own = kind ? OCSP_cert_to_id(kind, leaf, issuer) : NULL;
+    int same = own && OCSP_id_cmp(own, named) == 0;
+    OCSP_CERTID_free(own);
+    return same;
 }

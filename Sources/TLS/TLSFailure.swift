@@ -49,6 +49,8 @@ public enum CertificateFault: Equatable, Sendable {
     case wrongPurpose
     /// Its issuer, or the issuer of one above it, has taken it back.
     case revoked
+    /// It must come with a word of its issuer's (OCSP), and came without.
+    case noStaple
     /// Of a name whose certificates are pinned, none of these.
     case notPinned
     /// Anything else, in OpenSSL's words.
@@ -116,6 +118,7 @@ extension CertificateFault: CustomStringConvertible {
         case .weakSignature: "or one above it has a signature of a broken kind, such as SHA-1"
         case .wrongPurpose: "is not one for a server"
         case .revoked: "or one above it has been revoked"
+        case .noStaple: "must come with its issuer's word that it is good (OCSP), and came without"
         case .notPinned: "is none of those that tls.pins has for this name"
         case .other(let reason): "was refused: \(reason)"
         }

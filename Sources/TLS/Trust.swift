@@ -132,6 +132,7 @@ public final class Trust: @unchecked Sendable {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
         SSL_CTX_set_verify_depth(context, depthMax)
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        Staple.ask(by: context)
         SSL_CTX_set_cert_verify_callback(context, { store, _ in Trust.verify(store) }, nil)
     }
 

@@ -216,7 +216,7 @@ extension TLSFailure {
         if case .alert(let number) = self { (42...46).contains(number) || number == 48 } else { false }
     }
 
-    /// What the administrator said of this certificate, no client would know.
+    /// What the administrator or the issuer said of this certificate, few clients would know.
     fileprivate var isFinal: Bool { self == .certificate(.notPinned) || self == .certificate(.revoked) }
 
     /// certificate_required, or what servers before TLS 1.3 say where a client shows none (handshake_failure).

@@ -139,4 +139,35 @@ extension Identity {
         precondition(X509_CRL_sign(list, key, EVP_sha256()) > 0)
         return Identity.written { PEM_write_bio_X509_CRL($0, list) }
     }
+
+    /// What `signer`, who is or speaks for this authority, says of a certificate (OCSP), for as many days;
+    /// with its own certificate if it `names` itself.
+    package func statusOf(
+        _ identity: Identity, isRevoked: Bool = false, by signer: Identity? = nil, days: Int = 7,
+        names isNamed: Bool = false, digest: OpaquePointer? = EVP_sha1()
+    ) -> [UInt8] {
+        let (basic, from, to) = (OCSP_BASICRESP_new(), ASN1_TIME_new(), ASN1_TIME_new())
+        X509_time_adj_ex(from, Int32(min(days, 0) - 1), 0, nil)
+        X509_time_adj_ex(to, Int32(days), 0, nil)
+        let id = OCSP_cert_to_id(digest, identity.certificate, certificate)
+        let status = isRevoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD
+        OCSP_basic_add1_status(basic, id, status, OCSP_REVOKED_STATUS_NOSTATUS, isRevoked ? from : nil, from, to)
+        let signer = signer ?? self
+        let flags = isNamed ? 0 : UInt(OCSP_NOCERTS)
+        precondition(OCSP_basic_sign(basic, signer.certificate, signer.key, EVP_sha256(), nil, flags) == 1)
+        let response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic)
+        defer {
+            OCSP_RESPONSE_free(response)
+            OCSP_CERTID_free(id)
+            OCSP_BASICRESP_free(basic)
+            ASN1_TIME_free(from)
+            ASN1_TIME_free(to)
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(max(0, i2d_OCSP_RESPONSE(response, nil))))
+        bytes.withUnsafeMutableBufferPointer { room in
+            var start = room.baseAddress
+            i2d_OCSP_RESPONSE(response, &start)
+        }
+        return bytes
+    }
 }

@@ -9,12 +9,15 @@ package final class Server {
         package var verify: Int32
         /// Plaintext in a record at most; with tickets made larger than that.
         package var fragment: Int?
+        /// What its issuer says of its certificate.
+        package var staple: [UInt8]?
 
         package init(
             versions: ClosedRange<Int32> = TLS1_2_VERSION...TLS1_3_VERSION, alpn: StaticString? = nil,
-            verify: Int32 = SSL_VERIFY_NONE, fragment: Int? = nil
+            verify: Int32 = SSL_VERIFY_NONE, fragment: Int? = nil, staple: [UInt8]? = nil
         ) {
-            (self.versions, self.alpn, self.verify, self.fragment) = (versions, alpn, verify, fragment)
+            (self.versions, self.alpn, self.verify) = (versions, alpn, verify)
+            (self.fragment, self.staple) = (fragment, staple)
         }
     }
 
@@ -47,6 +50,10 @@ package final class Server {
         ssl = SSL_new(context)
         SSL_set_bio(ssl, input, output)
         SSL_set_accept_state(ssl)
+        if let staple = options.staple {
+            let copy = CRYPTO_memdup(staple, staple.count, #file, #line)
+            SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP, staple.count, copy)
+        }
         if let fragment = options.fragment { SSL_ctrl(ssl, SSL_CTRL_SET_MAX_SEND_FRAGMENT, fragment, nil) }
     }
 
@@ -54,6 +61,10 @@ package final class Server {
         SSL_free(ssl)
         SSL_CTX_free(context)
         ERR_clear_error()
+    }
+
+    private static let sendsStaple: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { _, _ in
+        SSL_TLSEXT_ERR_OK
     }
 
     private static func context(_ identity: Identity, _ options: Options) -> OpaquePointer? {
@@ -79,6 +90,12 @@ package final class Server {
                     count?.pointee = UInt8(text.map { OPENSSL_strnlen($0, 255) } ?? 0)
                     return SSL_TLSEXT_ERR_OK
                 }, UnsafeMutableRawPointer(mutating: alpn.utf8Start))
+        }
+        if options.staple != nil {
+            // It is set on the connection.
+            SSL_CTX_callback_ctrl(
+                context, SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB,
+                unsafeBitCast(sendsStaple, to: (@convention(c) () -> Void).self))
         }
         if options.fragment != nil {
             SSL_CTX_set_session_ticket_cb(
