@@ -85,6 +85,7 @@ public final class HTTP2Connection {
             let (end, threat) = floods.walk(bytes, from: at)
             if end > at { feed(UnsafeRawBufferPointer(rebasing: bytes[at..<end])) }
             if let threat { fail(threat) }
+            if floods.isMisplaced { violate(.protocolError) }
             if floods.isBetweenFrames || failure != nil { putOutAnswers() }
             at = end
         }
@@ -178,6 +179,12 @@ public final class HTTP2Connection {
         failure = .threat(threat)
         nghttp2_session_terminate_session(session, HTTP2Code.enhanceYourCalm.rawValue)
         user.threat(threat)
+    }
+
+    private func violate(_ code: HTTP2Code) {
+        guard failure == nil else { return }
+        failure = .violation(code)
+        nghttp2_session_terminate_session(session, code.rawValue)
     }
 
     private func fail(library number: Int32) {

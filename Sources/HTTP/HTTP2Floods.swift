@@ -6,8 +6,10 @@ struct HTTP2Floods: Sendable {
     private enum Frame {
         static let data: UInt8 = 0
         static let headers: UInt8 = 1
+        static let priority: UInt8 = 2
         static let resetStream: UInt8 = 3
         static let continuation: UInt8 = 9
+        static let priorityUpdate: UInt8 = 0x10
     }
 
     /// What it costs to have done something, and how much of it is left.
@@ -46,6 +48,8 @@ struct HTTP2Floods: Sendable {
     /// The highest stream that the peer has opened.
     private var lastStream: UInt32 = 0
     private let isServer: Bool
+    /// A frame of a kind that the library leaves alone stands where none may (RFC 9113 section 6.3, RFC 9218 section 7.1).
+    private(set) var isMisplaced = false
 
     init(_ limits: HTTP2Limits, isServer: Bool) {
         self.limits = limits
@@ -83,6 +87,7 @@ struct HTTP2Floods: Sendable {
         let stream =
             UInt32(header[5] & 0x7f) << 24 | UInt32(header[6]) << 16 | UInt32(header[7]) << 8 | UInt32(header[8])
         switch header[3] {
+        case Frame.priority where stream == 0, Frame.priorityUpdate where stream != 0: isMisplaced = true
         case Frame.data where payload > 0: return nil
         case Frame.continuation:
             continuations += 1

@@ -48,7 +48,7 @@ class Connection:
         self.conversation = conversation
         self.server = server
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(
-            client_side=False, header_encoding="utf-8", validate_outbound_headers=False,
+            client_side=False, header_encoding="latin-1", validate_outbound_headers=False,
             normalize_outbound_headers=False))
         self.requests = {}
         self.queued = {}
