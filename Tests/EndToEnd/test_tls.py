@@ -171,6 +171,7 @@ def test_connections_to_the_origin_are_resumed_and_kept(world, gateway, resolver
 @pytest.mark.parametrize("fault, words", [
     ("expired", "has expired"), ("self-signed", "self-signed"), ("wrong-name", "for another name"),
     ("unknown-authority", "neither trusted nor"), ("no-names", "for no name"), ("weak", "signature"),
+    ("incomplete-chain", "was issued by CN=Intermediate, which is neither trusted nor"),
 ])
 def test_an_origin_that_is_not_to_be_trusted(world, gateway, resolver, outside, tmp_path, fault, words):
     stranger = Authority(tmp_path / "stranger", "Stranger")
@@ -182,6 +183,8 @@ def test_an_origin_that_is_not_to_be_trusted(world, gateway, resolver, outside, 
         stem = outside.sign("elsewhere.example", stem=fault)
     elif fault == "unknown-authority":
         stem = stranger.sign("plain.example")
+    elif fault == "incomplete-chain":
+        stem = outside.intermediate().sign("plain.example")
     elif fault == "no-names":
         stem = outside.sign(stem="plain.example")
     else:

@@ -49,6 +49,16 @@ class Authority:
         self._openssl(*self._books(), "-batch", "-notext", "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-extfile",
                       self.path(stem + ".ext"), "-in", self.path(stem + ".csr"), "-out", self.path(stem + ".pem"))
 
+    def intermediate(self):
+        """An authority below this one."""
+        other = Authority(self.path("below"), "Intermediate")
+        self._openssl("req", "-new", "-key", other.path("ca.key"), "-subj", "/CN=Intermediate", "-out", "below.csr")
+        with open(self.path("below.ext"), "w") as file:
+            file.write("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n")
+        self._openssl("x509", "-req", "-in", "below.csr", "-CA", self.certificate, "-CAkey", self.path("ca.key"),
+                      "-CAcreateserial", "-days", "10", "-extfile", "below.ext", "-out", other.certificate)
+        return other
+
     def _books(self):
         """openssl-ca wants books to be kept."""
         with open(self.path("ca.conf"), "w") as file:
