@@ -233,6 +233,18 @@ def test_half_close_in_both_directions(world, gateway, resolver):
         assert read_all(sock) == (b"all 100000", "end")
 
 
+@pytest.mark.parametrize("source", ["10.244.0.17", "10.244.0.9"], ids=["unread", "read"])
+@pytest.mark.parametrize("first", [b"\x16\x03\x01", b"\0abc", b"SSH-2.0-x\r\n"])
+def test_an_end_right_behind_the_first_bytes(world, gateway, resolver, first, source):
+    """It comes while the client is detected, and reaches the server all the same."""
+    with Origin(world, 7000, handler=echo) as origin:
+        with world.connect(ORIGIN, 7000, source=source) as sock:
+            sock.sendall(first)
+            sock.shutdown(socket.SHUT_WR)
+            assert read_all(sock) == (first, "end")
+        assert origin.received == first
+
+
 def test_a_reset_travels(world, gateway, resolver):
     with Origin(world, 7000, handler=echo) as origin:
         sock = send(world, b"\x00\x01", port=7000)

@@ -71,6 +71,8 @@ extension Session {
             exchange.heldBack.clear()
         }
         phase = .tunnel
+        // An end that came while the client was detected is not told again.
+        if clientEnded { tunnel.up.ended = true }
         // The drain came while the connection was made, and found nothing to end yet.
         if worker.isDraining, tunnel.awaitsServer { return tunnelEnded(exchange) }
         // A configuration that came while the connection was made would not be asked again before the next one.
@@ -96,7 +98,7 @@ extension Session {
     /// What the client sent while it was detected goes first.
     private func pushInput(_ exchange: Exchange) {
         guard !input.isEmpty else { return }
-        sendTunnel(exchange, input.readable)
+        sendTunnel(exchange, input.readable, end: clientEnded)
         input.release()
     }
 
