@@ -1,3 +1,4 @@
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -6,6 +7,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 // What OpenSSL offers as macros of more than a number, which Swift does not import.
 
@@ -68,4 +70,26 @@ static inline int weir_status_is_about(OCSP_SINGLERESP *one, const X509 *leaf, c
     int same = own && OCSP_id_cmp(own, named) == 0;
     OCSP_CERTID_free(own);
     return same;
+}
+
+// How session tickets are sealed (RFC 5077 section 4): AES-256 in CBC, and HMAC-SHA-256 over it.
+struct weir_ticket_key {
+    unsigned char name[16], cipher[32], digest[32];
+};
+static inline int weir_ticket_digest(struct weir_ticket_key *key, EVP_MAC_CTX *digest) {
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->digest, sizeof key->digest),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0), OSSL_PARAM_construct_end()};
+    return EVP_MAC_CTX_set_params(digest, params);
+}
+static inline int weir_ticket_seal(struct weir_ticket_key *key, unsigned char *name, unsigned char *vector,
+                                   EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *digest) {
+    memcpy(name, key->name, sizeof key->name);
+    return RAND_bytes(vector, 16) == 1 && EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, vector) &&
+                   weir_ticket_digest(key, digest) ? 1 : -1;
+}
+static inline int weir_ticket_open(struct weir_ticket_key *key, const unsigned char *name, const unsigned char *vector,
+                                   EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *digest) {
+    return memcmp(name, key->name, sizeof key->name) == 0 && weir_ticket_digest(key, digest) &&
+           EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, vector);
 }

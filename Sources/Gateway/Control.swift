@@ -95,3 +95,24 @@ final class StateSaver: Handler {
         gateway.control.setDeadline(self, min(gateway.control.now + StateSaver.every, end))
     }
 }
+
+/// Renews the keys of session tickets: a key that is taken from this process opens what was said in the hours before, and
+/// not in the days.
+final class TicketRenewer: Handler {
+    private unowned let gateway: Gateway
+
+    /// Twice as long as a ticket is good for, so that none is lost to it.
+    private static let every = Milliseconds.minutes(4 * 60)
+
+    init(_ gateway: Gateway) throws(Errno) {
+        self.gateway = gateway
+        super.init()
+        try gateway.control.add(self, descriptor: nil)
+        gateway.control.setDeadline(self, gateway.control.now + TicketRenewer.every)
+    }
+
+    override func expired() {
+        gateway.snapshot.serverContext?.renewTicketKeys()
+        gateway.control.setDeadline(self, gateway.control.now + TicketRenewer.every)
+    }
+}

@@ -26,6 +26,7 @@ public final class Gateway {
     private var watcher: ReloadWatcher?
     private var admins: [AdminListener] = []
     private var saver: StateSaver?
+    private var renewer: TicketRenewer?
     private var minter: ThreadHandle?
     private(set) var snapshot: Snapshot
     private(set) var workers: [WorkerHandle] = []
@@ -42,6 +43,8 @@ public final class Gateway {
 
     /// Runs until SIGTERM or SIGINT has drained it.
     public static func run(configuration path: String, version: String) throws {
+        // From here on there are keys in it, and what clients say.
+        forbidMemoryDumps()
         let gateway = try Gateway(configuration: path, version: version)
         try gateway.start()
         gateway.control.run()
@@ -160,6 +163,7 @@ public final class Gateway {
         hub.writer.onResume { [workers] in for worker in workers { worker.post { $0.recordsResumed() } } }
         watcher = try ReloadWatcher(self)
         saver = try StateSaver(self)
+        renewer = try TicketRenewer(self)
         if let address = settings.admin.address {
             admins.append(try AdminListener(try Socket.listen(address, .init()), self, mayControl: false))
         }

@@ -1,12 +1,13 @@
 import COpenSSL
 
-/// How we speak to the clients whose connections are read: immutable, shared by all loops. The keys of its tickets are its
-/// own, so that a client can resume on whichever loop it meets, and not beyond the configuration that made it.
+/// How we speak to the clients whose connections are read: shared by all loops. The keys of its tickets are its own, so that
+/// a client can resume on whichever loop it meets, and not beyond the configuration that made it.
 ///
-/// Sound to share: after `init` the context is only read, by `SSL_new`, which counts its references atomically, and for
-/// tickets, whose keys do not change.
+/// Sound to share: after `init` the context is only read, by `SSL_new`, which counts its references atomically, and the keys
+/// of tickets have a lock.
 public final class ServerContext: @unchecked Sendable {
     let context: OpaquePointer
+    private let tickets = TicketKeys()
 
     public init() throws(TrustFault) {
         ErrorQueue.clear()
@@ -26,8 +27,12 @@ public final class ServerContext: @unchecked Sendable {
             { ssl, out, length, offered, count, _ in
                 ServerContext.choose(ssl, out, length, offered, count)
             }, nil)
+        tickets.serve(context)
         self.context = context
     }
+
+    /// To be called now and then, and less often than tickets run out (two hours): those of two calls ago are worth nothing.
+    public func renewTicketKeys() { tickets.renew() }
 
     deinit { SSL_CTX_free(context) }
 

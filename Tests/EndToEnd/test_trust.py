@@ -116,3 +116,30 @@ def test_what_check_says_of_it(world, weir, outside, tmp_path):
     done = gateway.command("check", gateway.path, check=False)
     assert done.returncode == 1 and "sha256: expected a SHA-256 of 64 hexadecimal digits" in done.stderr
     gateway.write(config(outside))
+
+
+def test_no_key_is_written_anywhere(world, weir, outside):
+    """Nor is it in a file that others may read, whatever goes wrong."""
+    gateway = weir(config(outside))
+    stem = outside.sign("origin.example", stem="keyless")
+    with Origin(world, 443, handler=over_tls(outside.server(stem))):
+        assert get(world, gateway, "origin.example") == (200, "ok\n")
+    gateway.sessions(fqdn="origin.example")
+    key = os.path.join(gateway.directory, "state/ca.key")
+    with open(key) as file:
+        pem = file.read()
+    lines = [line.encode() for line in pem.splitlines() if not line.startswith("--")]
+    # Cut short it is no key, and the message says what is wrong without saying what is there.
+    gateway.stop()
+    with open(key, "w") as file:
+        file.write(pem[:len(pem) // 2])
+    done = gateway.command("check", gateway.path, check=False)
+    assert done.returncode == 1 and "no private key in it that can be read" in done.stderr
+    assert not any(line.decode() in done.stderr + done.stdout for line in lines)
+    for folder, _, names in os.walk(gateway.directory):
+        for name in names:
+            path = os.path.join(folder, name)
+            if path != key and os.path.isfile(path):
+                with open(path, "rb") as file:
+                    content = file.read()
+                assert b"PRIVATE KEY" not in content and not any(line in content for line in lines), path

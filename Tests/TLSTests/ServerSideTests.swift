@@ -134,6 +134,26 @@ struct ServerSideTests {
         #expect(second.server.facts?.isResumed == true && second.client.state == .open)
     }
 
+    /// A ticket outlives one renewal of the keys, and is replaced; after two it is worth nothing.
+    @Test func ticketKeysAreRenewed() throws {
+        let world = try World()
+        var first = try Two(world)
+        first.settle()
+        let ticket = first.client.resumption()
+        world.context.renewTicketKeys()
+        var second = try Two(world, resuming: ticket)
+        second.settle()
+        #expect(second.server.facts?.isResumed == true)
+        let replaced = second.client.resumption()
+        world.context.renewTicketKeys()
+        var late = try Two(world, resuming: ticket)
+        late.settle()
+        #expect(late.server.facts?.isResumed == false && late.client.state == .open)
+        var third = try Two(world, resuming: replaced)
+        third.settle()
+        #expect(third.server.facts?.isResumed == true)
+    }
+
     /// A client that is cut off, or goes mad, at every byte of its side of a handshake.
     @Test func everyChangedByteOfTheClient() throws {
         let world = try World()

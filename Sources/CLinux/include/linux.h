@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -43,3 +44,7 @@ extern ssize_t splice(int, off_t *, int, off_t *, size_t, unsigned);
 
 // fcntl is variadic in C and so does not import. 1031: F_SETPIPE_SZ.
 static inline int weir_set_pipe_size(int fd, int size) { return fcntl(fd, 1031, size); }
+
+// So is prctl.
+static inline int weir_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+static inline int weir_may_be_dumped(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0); }
