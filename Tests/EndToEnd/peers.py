@@ -300,22 +300,25 @@ http {{
     default_type application/octet-stream;
     server {{
         listen {addresses};
+        {more}
         root {d}/www;
         autoindex on;
         # Bodies are logged, so that a test can look for what must not be there.
-        location /stuff/ {{ client_body_buffer_size 1m; proxy_pass http://127.0.0.1:8081; }}
-        location /sink {{ client_body_buffer_size 1m; proxy_pass http://127.0.0.1:8081; proxy_request_buffering off;
+        location /stuff/ {{ client_body_buffer_size 1m; proxy_pass http://unix:{d}/sink.sock; }}
+        location /sink {{ client_body_buffer_size 1m; proxy_pass http://unix:{d}/sink.sock; proxy_request_buffering off;
                           proxy_http_version 1.1; }}
     }}
-    server {{ listen 127.0.0.1:8081; access_log off; location / {{ return 200 "collected\\n"; }} }}
+    server {{ listen unix:{d}/sink.sock; access_log off; location / {{ return 200 "collected\\n"; }} }}
 }}
 """
 
 
 class Nginx:
-    """Everything outside that is a plain web server: canarytokens.com, the attacker's host and the origin."""
+    """Everything outside that is a plain web server: canarytokens.com, the attacker's host and the origin.
 
-    def __init__(self, world, directory):
+    With the stem of a certificate it is the origin over TLS instead, in HTTP/1.1 and HTTP/2."""
+
+    def __init__(self, world, directory, stem=None):
         self.directory = directory
         self.root = os.path.join(directory, "www")
         os.makedirs(self.root, exist_ok=True)
@@ -324,20 +327,23 @@ class Nginx:
         for name, size in (("1k", 1024), ("64k", 65536)):
             with open(os.path.join(self.root, name), "wb") as file:
                 file.write((b"0123456789abcdef" * (size // 16)))
-        listen = [f"{CANARY}:80", f"{ATTACKER}:80", f"{ORIGIN}:80", f"[{ORIGIN_V6}]:80"]
+        listen, more = [f"{CANARY}:80", f"{ATTACKER}:80", f"{ORIGIN}:80", f"[{ORIGIN_V6}]:80"], ""
+        if stem:
+            listen = [f"{ORIGIN}:443 ssl http2"]
+            more = f"ssl_certificate {stem}.pem; ssl_certificate_key {stem}.key; ssl_protocols TLSv1.2 TLSv1.3;"
         path = os.path.join(directory, "nginx.conf")
         with open(path, "w") as file:
-            file.write(NGINX.format(d=directory, addresses=";\n        listen ".join(listen)))
+            file.write(NGINX.format(d=directory, addresses=";\n        listen ".join(listen), more=more))
         self.process = world.start(
             "outside", ["nginx", "-p", directory, "-c", path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        until(self._listening(world), what="nginx to listen")
+        until(self._listening(world, 443 if stem else 80), what="nginx to listen")
 
-    def _listening(self, world):
+    def _listening(self, world, port):
         def listening():
             if self.process.poll() is not None:
                 raise RuntimeError(self.process.stderr.read().decode())
             try:
-                world.connect(ORIGIN, 80, role="outside").close()
+                world.connect(ORIGIN, port, role="outside").close()
                 return True
             except OSError:
                 return False
@@ -353,3 +359,7 @@ class Nginx:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)

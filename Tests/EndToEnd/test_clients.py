@@ -1,15 +1,13 @@
 """Real clients against real servers: curl, wrk, Python, git, apt and pip, each through the gateway."""
 
-import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-import zipfile
 
 import pytest
 
+import published
 from gateway import SSN_SENSOR, body_of
 from net import POD, until
 
@@ -74,44 +72,18 @@ assert urllib.request.urlopen('http://origin.example/sink', data=b'a' * 100000).
 
 
 def test_git(world, gateway, resolver, nginx, tmp_path):
-    source, bare = tmp_path / "source", os.path.join(nginx.root, "repo.git")
-    environment = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@b.c",
-                       GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@b.c")
-
-    def git(*words, where=source):
-        subprocess.run(["git", *words], cwd=where, check=True, capture_output=True, env=environment)
-    source.mkdir()
-    git("init", "-q", "-b", "main")
-    for index in range(30):
-        (source / f"file{index}").write_bytes(os.urandom(20_000))
-        git("add", ".")
-        git("commit", "-q", "-m", f"number {index}")
-    shutil.rmtree(bare, ignore_errors=True)
-    git("clone", "-q", "--bare", str(source), bare, where=tmp_path)
-    git("update-server-info", where=bare)
-    done = world.run("pods", ["git", "clone", "-q", "http://origin.example/repo.git", str(tmp_path / "clone")],
-                     timeout=60, env=environment)
+    source, clone = published.repository(nginx.root, tmp_path), tmp_path / "clone"
+    done = world.run("pods", ["git", "clone", "-q", "http://origin.example/repo.git", str(clone)], env=published.ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "clone" / "file29").read_bytes() == (source / "file29").read_bytes()
+    with open(os.path.join(source, "file29"), "rb") as file:
+        assert (clone / "file29").read_bytes() == file.read()
     clean(gateway)
 
 
 def test_pip(world, gateway, resolver, nginx, tmp_path):
-    name = "weirwheel-1.0-py3-none-any.whl"
-    wheel = tmp_path / name
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("weirwheel.py", "VALUE = 42\n")
-        archive.writestr("weirwheel-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: weirwheel\nVersion: 1.0\n")
-        archive.writestr("weirwheel-1.0.dist-info/WHEEL",
-                         "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("weirwheel-1.0.dist-info/RECORD", "")
-    nginx.put(f"simple/weirwheel/{name}", wheel.read_bytes())
-    nginx.put("simple/weirwheel/index.html", f'<html><body><a href="{name}">{name}</a></body></html>'.encode())
-    done = world.run("pods", [
-        sys.executable, "-m", "pip", "--isolated", "install", "-q", "--disable-pip-version-check", "--no-deps",
-        "--no-cache-dir", "--index-url", "http://origin.example/simple/", "--trusted-host", "origin.example",
-        "--target", str(tmp_path / "site"), "weirwheel"], timeout=60,
-        env={k: v for k, v in os.environ.items() if not k.lower().startswith(("pip_", "http", "all_proxy"))})
+    published.wheel(nginx.root)
+    words = published.pip("http://origin.example/simple/", tmp_path / "site")
+    done = world.run("pods", [*words, "--trusted-host", "origin.example"], env=published.ENVIRONMENT)
     if "No module named pip" in done.stderr:
         pytest.skip("pip is not installed")
     assert done.returncode == 0, done.stderr
@@ -121,32 +93,10 @@ def test_pip(world, gateway, resolver, nginx, tmp_path):
 
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None or shutil.which("apt-get") is None, reason="not a Debian")
 def test_apt(world, gateway, resolver, nginx, tmp_path):
-    package = tmp_path / "package"
-    (package / "DEBIAN").mkdir(parents=True)
-    (package / "DEBIAN/control").write_text(
-        "Package: weir-hello\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: hello\n")
-    (package / "usr/share/weir-hello").mkdir(parents=True)
-    (package / "usr/share/weir-hello/data").write_bytes(os.urandom(500_000))
-    deb = tmp_path / "weir-hello_1.0_all.deb"
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", package, deb], check=True, capture_output=True)
-    data = deb.read_bytes()
-    nginx.put("debian/weir-hello_1.0_all.deb", data)
-    nginx.put("debian/Packages", (
-        "Package: weir-hello\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: hello\n"
-        f"Filename: ./weir-hello_1.0_all.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n\n").encode())
-    state = tmp_path / "apt"
-    for folder in ("lists/partial", "archives/partial", "etc/apt.conf.d", "etc/preferences.d", "etc/trusted.gpg.d"):
-        (state / folder).mkdir(parents=True)
-    (state / "status").write_text("")
-    (state / "sources.list").write_text("deb [trusted=yes] http://origin.example/debian ./\n")
-    (state / "apt.conf").write_text(
-        f'Dir::State "{state}"; Dir::State::status "{state}/status"; Dir::State::lists "{state}/lists";\n'
-        f'Dir::Cache "{state}"; Dir::Etc "{state}/etc"; Dir::Etc::sourcelist "{state}/sources.list";\n'
-        f'Dir::Etc::sourceparts "-"; APT::Sandbox::User ""; Acquire::Languages "none";\n')
-    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    environment["APT_CONFIG"] = str(state / "apt.conf")
+    data = published.archive(nginx.root, tmp_path)
+    environment = published.apt("http://origin.example/debian", tmp_path)
     for words in (["update"], ["download", "weir-hello"]):
-        done = world.run("pods", ["apt-get", *words], timeout=60, env=environment, cwd=tmp_path)
+        done = world.run("pods", ["apt-get", *words], env=environment, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
     assert list(tmp_path.glob("weir-hello_1.0*.deb"))[0].read_bytes() == data
     clean(gateway)
