@@ -5,20 +5,16 @@ Each case sends frames behind a preface and SETTINGS, and a PING at its end: the
 
 import struct
 
-import hpack
 import pytest
 
+from http2frames import (
+    ACK, CALM, CLOSED, COMPRESSION, CONTINUATION, END_HEADERS, END_STREAM, FLOW, GOAWAY, HEADERS, PADDED, PING, PREFACE,
+    PRIORITIZED, PRIORITY, PRIORITY_UPDATE, PROBE, PROTOCOL, PUSH, REFUSED, RST, SETTINGS, SIZE, WINDOW, Peer, block, cut, data,
+    frame, get, goaway, headers, post, priority, pseudo, raw, reset, setting, text, window)
 from http2server import Server
 from net import ORIGIN
 from peers import Origin
 
-DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
-PRIORITY_UPDATE = 0x10
-END_STREAM, ACK, END_HEADERS, PADDED, PRIORITIZED = 1, 1, 4, 8, 0x20
-NONE, PROTOCOL, INTERNAL, FLOW, TIMEOUT, CLOSED, SIZE, REFUSED, CANCEL, COMPRESSION = range(10)
-CALM = 11
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-PROBE = b"is alive"
 PORT = 8080
 
 CONFIG = """
@@ -43,150 +39,8 @@ def server(world):
         yield server
 
 
-# Frames
-
-
-def frame(kind, flags=0, stream=0, payload=b"", length=None):
-    length = len(payload) if length is None else length
-    return struct.pack(">I", length)[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
-
-
-def text(value):
-    value = value.encode("latin-1") if isinstance(value, str) else value
-    if len(value) < 127:
-        return bytes([len(value)]) + value
-    rest, out = len(value) - 127, b"\x7f"
-    while rest >= 128:
-        out += bytes([rest & 127 | 128])
-        rest >>= 7
-    return out + bytes([rest]) + value
-
-
-def block(*fields):
-    """Literals that no table keeps (RFC 7541 section 6.2.2)."""
-    return b"".join(b"\0" + text(name) + text(value) for name, value in fields)
-
-
-def pseudo(method="GET", path="/", scheme="http", authority="origin.example", without=()):
-    fields = [(":method", method), (":scheme", scheme), (":authority", authority), (":path", path)]
-    return [field for field in fields if field[0] not in without]
-
-
-def headers(fields, stream=1, flags=END_HEADERS | END_STREAM):
-    return frame(HEADERS, flags, stream, block(*fields))
-
-
-def get(stream=1, *more, **options):
-    return headers([*pseudo(**options), *more], stream)
-
-
-def post(stream=1, *more, **options):
-    """The head of a request whose content follows."""
-    return headers([*pseudo("POST", **options), *more], stream, END_HEADERS)
-
-
-def data(content=b"hello", stream=1, end=True, flags=0):
-    return frame(DATA, flags | (END_STREAM if end else 0), stream, content)
-
-
-def setting(number, value):
-    return frame(SETTINGS, 0, 0, struct.pack(">HI", number, value))
-
-
-def window(count, stream=0):
-    return frame(WINDOW, 0, stream, struct.pack(">I", count))
-
-
-def reset(stream=1, code=CANCEL):
-    return frame(RST, 0, stream, struct.pack(">I", code))
-
-
-def goaway(code=NONE, stream=0):
-    return frame(GOAWAY, 0, stream, struct.pack(">II", 0, code))
-
-
-def priority(stream, on=0, weight=15):
-    return frame(PRIORITY, 0, stream, struct.pack(">IB", on, weight))
-
-
-def raw(head, stream=1, flags=END_HEADERS | END_STREAM):
-    """A header block by its bytes."""
-    return frame(HEADERS, flags, stream, head)
-
-
-def cut(fields, *places, stream=1):
-    """HEADERS and CONTINUATION: one block in pieces."""
-    whole = block(*fields)
-    pieces = [whole[at:to] for at, to in zip((0, *places), (*places, len(whole)))]
-    out = frame(HEADERS, END_STREAM, stream, pieces[0])
-    for piece in pieces[1:-1]:
-        out += frame(CONTINUATION, 0, stream, piece)
-    return out + frame(CONTINUATION, END_HEADERS, stream, pieces[-1])
-
-
-# What comes
-
-
-class Peer:
-    def __init__(self, world, first=PREFACE + frame(SETTINGS)):
-        self.sock = world.connect(ORIGIN, PORT, timeout=2)
-        self.frames, self.rest, self.ended = [], b"", False
-        self.decoder = hpack.Decoder()
-        self.heads, self.bodies, self.over = {}, {}, set()
-        self.send(first)
-
-    def send(self, bytes):
-        try:
-            self.sock.sendall(bytes)
-        except OSError:
-            pass
-
-    def read(self):
-        try:
-            got = self.sock.recv(65536)
-        except (ConnectionResetError, BrokenPipeError):
-            got = b""
-        self.ended = not got
-        self.rest += got
-        while len(self.rest) >= 9 and len(self.rest) >= 9 + int.from_bytes(self.rest[:3], "big"):
-            length = int.from_bytes(self.rest[:3], "big")
-            kind, flags, stream = self.rest[3], self.rest[4], int.from_bytes(self.rest[5:9], "big")
-            payload, self.rest = self.rest[9:9 + length], self.rest[9 + length:]
-            self.frames.append((kind, flags, stream, payload))
-            if kind == HEADERS:
-                self.heads.setdefault(stream, []).append(dict(self.decoder.decode(payload)))
-            elif kind == DATA:
-                self.bodies[stream] = self.bodies.get(stream, b"") + payload
-            if kind in (HEADERS, DATA) and flags & END_STREAM or kind == RST:
-                self.over.add(stream)
-
-    def until(self, is_there):
-        try:
-            while not is_there() and not self.ended:
-                self.read()
-        except TimeoutError:
-            pass
-        return is_there()
-
-    @property
-    def is_alive(self):
-        return any(one[0] == PING and one[1] == ACK and one[3] == PROBE for one in self.frames)
-
-    @property
-    def goodbye(self):
-        """The code of the last GOAWAY that names an error."""
-        codes = [struct.unpack(">I", one[3][4:8])[0] for one in self.frames if one[0] == GOAWAY]
-        return codes[-1] if codes else None
-
-    def code(self, stream):
-        codes = [struct.unpack(">I", one[3])[0] for one in self.frames if one[0] == RST and one[2] == stream]
-        return codes[0] if codes else None
-
-    def status(self, stream):
-        return self.heads.get(stream, [{}])[-1].get(":status")
-
-    def close(self):
-        self.sock.close()
+def connect(world, *first):
+    return Peer(world.connect(ORIGIN, PORT, timeout=2), *first)
 
 
 class Connection:
@@ -553,9 +407,9 @@ def test_there_are_many():
 def test_case(world, gateway, resolver, server, name):
     case = CASES[name]
     if len(case) == 3:
-        peer = Peer(world, case[1])
+        peer = connect(world, case[1])
     else:
-        peer = Peer(world)
+        peer = connect(world)
         peer.send(case[0] + frame(PING, 0, 0, PROBE))
     try:
         case[-1].check(peer)
@@ -565,7 +419,7 @@ def test_case(world, gateway, resolver, server, name):
 
 
 def test_connections_after_all_that(world, gateway, resolver, server):
-    peer = Peer(world)
+    peer = connect(world)
     peer.send(get() + frame(PING, 0, 0, PROBE))
     Answer(body=b"0 bytes").check(peer)
     seen = [request for request in server.requests if request.fields.get("host") or "other" in str(request.fields)]
@@ -576,7 +430,7 @@ def test_connections_after_all_that(world, gateway, resolver, server):
 
 
 def test_a_window_of_one_byte(world, gateway, resolver, server):
-    peer = Peer(world, PREFACE + setting(4, 1))
+    peer = connect(world, PREFACE + setting(4, 1))
     peer.send(get())
     assert peer.until(lambda: len(peer.bodies.get(1, b"")) == 1)
     for count in range(2, 8):
@@ -586,7 +440,7 @@ def test_a_window_of_one_byte(world, gateway, resolver, server):
 
 
 def test_a_window_that_settings_open(world, gateway, resolver, server):
-    peer = Peer(world, PREFACE + setting(4, 0))
+    peer = connect(world, PREFACE + setting(4, 0))
     peer.send(get() + frame(PING, 0, 0, PROBE))
     assert peer.until(lambda: peer.status(1) == "200")
     peer.sock.settimeout(0.2)
@@ -606,7 +460,7 @@ def test_a_window_that_settings_open(world, gateway, resolver, server):
 
 
 def test_answers_to_settings_and_pings(world, gateway, resolver, server):
-    peer = Peer(world)
+    peer = connect(world)
     peer.send(frame(PING, 0, 0, b"\0\1\2\3\4\5\6\7") + setting(4, 100_000) + frame(PING, 0, 0, PROBE))
     assert peer.until(lambda: peer.is_alive)
     kinds = [(one[0], one[1], one[3]) for one in peer.frames if one[0] in (PING, SETTINGS) and one[1] & ACK]
