@@ -156,19 +156,33 @@ extension HTTP2Connection {
         if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { sentEnd(header) }
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_DATA: floods.sentData()
-        case NGHTTP2_RST_STREAM:
-            answers += 1
-            let isOwn = streams[header.stream_id]?.isOurReset ?? false
-            // Noted alone: what is on its way out goes out.
-            if !isOwn { threat = floods.reset() ?? threat }
+        case NGHTTP2_RST_STREAM: sentReset(frame)
         case NGHTTP2_SETTINGS, NGHTTP2_PING:
             if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { answers += 1 }
         case NGHTTP2_GOAWAY:
-            let code = HTTP2Code(rawValue: frame.goaway.error_code)
-            if code != .noError, failure == nil { failure = .violation(code) }
+            sentGoAway(HTTP2Code(rawValue: frame.goaway.error_code))
         default: break
         }
         return 0
+    }
+
+    /// By the library itself, unless the connection has failed before.
+    private func sentGoAway(_ code: HTTP2Code) {
+        guard code != .noError, failure == nil else { return }
+        // Of our bounds it keeps one: the entries of SETTINGS.
+        if code == .enhanceYourCalm { threat = .controlFlood } else { failure = .violation(code) }
+    }
+
+    private func sentReset(_ frame: nghttp2_frame) {
+        answers += 1
+        let stream = streams[frame.hd.stream_id]
+        if stream?.isOurReset == true { return }
+        // Noted alone: what is on its way out goes out.
+        threat = floods.reset() ?? threat
+        // Of content that does not fit its length the library says nothing but this.
+        if let stream, stream.isKnown, HTTP2Code(rawValue: frame.rst_stream.error_code) == .protocolError {
+            tellMalformed(stream, .ambiguous("content of the length that is said"))
+        }
     }
 
     private func sentEnd(_ header: nghttp2_frame_hd) {

@@ -30,7 +30,8 @@ public protocol HTTP2User: AnyObject {
     /// went away end as `refusedStream`, and may be tried again.
     func reset(_ stream: Int32, code: HTTP2Code)
 
-    /// A head that came is none. The stream is reset; for a request this is the only call.
+    /// A head that came is none, or content is not of the length that its head says. The stream is reset; for the head of
+    /// a request this is the only call.
     func malformed(_ stream: Int32, _ rejection: Rejection)
 
     /// The peer opens no stream, and takes none, beyond `lastStream`.

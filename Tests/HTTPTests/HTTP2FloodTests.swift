@@ -37,6 +37,17 @@ import Testing
         }
     }
 
+    @Test func entriesOfSettings() {
+        let limits = HTTP2Limits()
+        func entries(_ count: Int) -> [UInt8] {
+            frame(.settings, 0, 0, (0..<count).flatMap { _ in [0xaa, 0xaa] + word(1) })
+        }
+        let fed = Fed(limits)
+        #expect(fed.feed(entries(limits.settingsMost)) == nil)
+        fed.feed(entries(limits.settingsMost + 1))
+        expectCalm(fed, .controlFlood)
+    }
+
     func expectCalm(_ fed: Fed, _ threat: HTTP2Threat, _ name: String = "") {
         #expect(fed.server.failure == .threat(threat), "\(name)")
         #expect(fed.listener.events.last == "threat \(threat)", "\(name)")

@@ -223,8 +223,10 @@ import Testing
         Late(rule: "as long as it says", more: frame(.data, endStream, 1, [1, 2, 3]), events: ["1 data", "1 ended"]),
         Late(
             rule: "too long", more: frame(.data, 0, 1, [1, 2, 3]) + frame(.data, 0, 1, [4]),
-            events: ["1 data", "1 reset 1"]),
-        Late(rule: "too short", more: frame(.data, endStream, 1, [1, 2]), events: ["1 data", "1 reset 1"]),
+            events: ["1 data", "1 malformed content of the length that is said"]),
+        Late(
+            rule: "too short", more: frame(.data, endStream, 1, [1, 2]),
+            events: ["1 data", "1 malformed content of the length that is said"]),
         Late(
             rule: "a pseudo-field in the trailers",
             more: frame(.data, 0, 1, [1, 2, 3]) + frame(.headers, 5, 1, section([(":path", "/")])),

@@ -124,8 +124,12 @@ final class ClientStreams: Multiplex {
     }
 
     override func malformed(_ id: Int32, _ rejection: Rejection) {
-        guard let stream = streams[id] as? ClientStream else { return threats.append(rejection.threat) }
-        stream.session?.exchange?.note(rejection.threat)
+        if let exchange = (streams[id] as? ClientStream)?.session?.exchange {
+            exchange.note(rejection.threat)
+        } else {
+            // Nothing was shown of it, or it came together with its head, which nobody has looked at yet.
+            threats.append(rejection.threat)
+        }
         reset(id, code: .protocolError)
     }
 
