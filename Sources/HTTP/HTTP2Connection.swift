@@ -85,7 +85,7 @@ public final class HTTP2Connection {
             let (end, threat) = floods.walk(bytes, from: at)
             if end > at { feed(UnsafeRawBufferPointer(rebasing: bytes[at..<end])) }
             if let threat { fail(threat) }
-            if floods.isMisplaced { violate(.protocolError) }
+            if let code = floods.violation { violate(code) }
             if floods.isBetweenFrames || failure != nil { putOutAnswers() }
             at = end
         }

@@ -48,8 +48,9 @@ struct HTTP2Floods: Sendable {
     /// The highest stream that the peer has opened.
     private var lastStream: UInt32 = 0
     private let isServer: Bool
-    /// A frame of a kind that the library leaves alone stands where none may (RFC 9113 section 6.3, RFC 9218 section 7.1).
-    private(set) var isMisplaced = false
+    /// A frame that the library lets through though it ends the connection (RFC 9113 sections 4.2 and 6.3, RFC 9218
+    /// section 7.1).
+    private(set) var violation: HTTP2Code?
 
     init(_ limits: HTTP2Limits, isServer: Bool) {
         self.limits = limits
@@ -87,7 +88,8 @@ struct HTTP2Floods: Sendable {
         let stream =
             UInt32(header[5] & 0x7f) << 24 | UInt32(header[6]) << 16 | UInt32(header[7]) << 8 | UInt32(header[8])
         switch header[3] {
-        case Frame.priority where stream == 0, Frame.priorityUpdate where stream != 0: isMisplaced = true
+        case Frame.priority where stream == 0, Frame.priorityUpdate where stream != 0: violation = .protocolError
+        case Frame.continuation where payload > limits.frameBytes: violation = .frameSizeError
         case Frame.data where payload > 0: return nil
         case Frame.continuation:
             continuations += 1

@@ -270,6 +270,8 @@ CASES = {
     "6.10-behind-data": (post() + data(end=False) + frame(CONTINUATION, END_HEADERS, 1, b""), Connection(PROTOCOL)),
     "6.10-on-stream-zero": (raw(GOOD, flags=END_STREAM) + frame(CONTINUATION, END_HEADERS, 0, b""), Connection(PROTOCOL)),
     "6.10-of-another-stream": (raw(GOOD, flags=END_STREAM) + frame(CONTINUATION, END_HEADERS, 3, b""), Connection(PROTOCOL)),
+    "6.10-too-large": (
+        raw(GOOD, flags=END_STREAM) + frame(CONTINUATION, END_HEADERS, 1, block(("x", "a" * 16_400))), Connection(SIZE)),
     "6.10-without-end": (
         raw(GOOD, flags=END_STREAM) + frame(CONTINUATION, 0, 1, block(("x", "1"))) * 50, Connection(CALM)),
     # Section 7
