@@ -55,6 +55,7 @@ public final class Inspection {
     private var keptMax = Inspection.findingsMax
     private var proofs: [Proof] = []
     private var streams: (request: Stream, response: Stream)?
+    private var framed: (request: Messages, response: Messages)?
     private var decodedURL: [UInt8] = []
 
     /// Behind a pointer, because stored variables of a public class cost a run-time check at every change.
@@ -95,6 +96,10 @@ public final class Inspection {
         if let streams {
             streams.request.reset()
             streams.response.reset()
+        }
+        if let framed {
+            framed.request.close()
+            framed.response.close()
         }
     }
 
@@ -165,6 +170,7 @@ public final class Inspection {
     /// A body or tunnel side begins. `codings` in the order of Content-Encoding. A side may be opened again.
     public func open(_ side: Side, as context: Contexts, codings: [ContentCoding]) {
         let lists = side == .request ? requestLists : responseLists
+        if framed != nil { messages(side).close() }
         stream(side).open(as: context, list: lists[context], codings: codings)
     }
 
@@ -174,10 +180,14 @@ public final class Inspection {
     }
 
     /// The offset up to which raw bytes may be forwarded: everything fed so far where nothing is held.
-    public func releasable(_ side: Side) -> UInt64 { stream(side).releasable() }
+    public func releasable(_ side: Side) -> UInt64 {
+        isFramed(side) ? messages(side).releasable() : stream(side).releasable()
+    }
 
     /// Everything fed may go, after a silence in a tunnel; matching goes on across the place.
-    public func releaseTail(_ side: Side) { stream(side).releaseTail() }
+    public func releaseTail(_ side: Side) {
+        if isFramed(side) { messages(side).releaseTail() } else { stream(side).releaseTail() }
+    }
 
     /// To be applied to bytes that have not been forwarded.
     public func takeRedactions(_ side: Side) -> [Redaction] {
@@ -194,6 +204,59 @@ public final class Inspection {
         if let streams { return side == .request ? streams.request : streams.response }
         let made = (request: Stream(side: .request, owner: self), response: Stream(side: .response, owner: self))
         streams = made
+        return side == .request ? made.request : made.response
+    }
+
+    // MARK: Messages
+
+    /// A direction begins that comes in frames: what is content of them is handed in message by message, and everything
+    /// else counted. `label` names the protocol in findings.
+    public func open(_ side: Side, as context: Contexts, messagesOf label: String, coding: MessageCoding) {
+        let lists = side == .request ? requestLists : responseLists
+        messages(side).open(as: context, list: lists[context], named: label, coding: coding)
+    }
+
+    /// The content that is handed in is looked at.
+    public func readsMessages(_ side: Side) -> Bool { messages(side).wantsContent }
+
+    /// Bytes on the wire that are no content: headers, control frames, messages that are not looked at.
+    public func skip(_ side: Side, _ count: Int) { messages(side).skip(count) }
+
+    /// A message begins with the frame whose header has been skipped last.
+    public func beginMessage(_ side: Side, compressed: Bool) { messages(side).begin(compressed: compressed) }
+
+    /// Content of the message, a byte for each byte on the wire, in any cut.
+    public func feedMessage(_ side: Side, _ content: UnsafeRawBufferPointer) { messages(side).feed(content) }
+
+    /// A frame has ended, and its message has not.
+    public func endFrame(_ side: Side) { messages(side).endFrame() }
+
+    /// A frame has ended, and its message with it.
+    public func endMessage(_ side: Side) { messages(side).end() }
+
+    /// What comes are no frames: the outcome is noted, and what is handed in is read as it is.
+    public func breakFrames(_ side: Side) { messages(side).violated() }
+
+    /// The direction has ended; `isWhole`: between two messages.
+    public func endMessages(_ side: Side, isWhole: Bool) {
+        if !isWhole { cannotRead(.truncated) }
+        messages(side).finish()
+    }
+
+    /// What was last told to be releasable ends with a frame, so that another can be put behind it.
+    public func isAtFrame(_ side: Side) -> Bool { isFramed(side) && messages(side).isAtFrame }
+
+    private func isFramed(_ side: Side) -> Bool {
+        guard let framed else { return false }
+        return side == .request ? framed.request.isOpen : framed.response.isOpen
+    }
+
+    private func messages(_ side: Side) -> Messages {
+        if let framed { return side == .request ? framed.request : framed.response }
+        let made = (
+            request: Messages(side: .request, owner: self), response: Messages(side: .response, owner: self)
+        )
+        framed = made
         return side == .request ? made.request : made.response
     }
 
@@ -227,6 +290,7 @@ public final class Inspection {
 
     var limits: Limits { profile?.database.limits ?? Limits() }
     var holding: Bool { profile?.holds ?? false }
+    var hold: Int { max(profile?.hold ?? 0, 0) }
     var decisionOffset: UInt64? {
         guard let profile, profile.decidesAtHold else { return nil }
         return UInt64(max(profile.hold, 0))

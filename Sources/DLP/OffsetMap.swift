@@ -7,26 +7,30 @@ struct OffsetMap {
         var decoded: UInt64
         /// At a multiple of the slice size: there however the body was cut.
         var aligned: Bool
+        /// The bytes behind it, up to the next mark, are on the wire as they were read.
+        var plain: Bool
+
+        func place(of offset: UInt64) -> UInt64 { plain ? raw + (offset - decoded) : raw }
     }
 
     private var marks: ContiguousArray<Mark> = []
 
     mutating func reset() { marks.removeAll(keepingCapacity: true) }
 
-    mutating func mark(raw: UInt64, decoded: UInt64, aligned: Bool) {
+    mutating func mark(raw: UInt64, decoded: UInt64, aligned: Bool, plain: Bool = false) {
         // Of marks with the same output the last releases most; the aligned one is needed for records.
         if let last = marks.last, last.decoded == decoded, aligned || !last.aligned { marks.removeLast() }
-        marks.append(Mark(raw: raw, decoded: decoded, aligned: aligned))
+        marks.append(Mark(raw: raw, decoded: decoded, aligned: aligned, plain: plain))
     }
 
     /// The longest raw prefix that gives away nothing from `decoded` on.
     func releasable(before decoded: UInt64) -> UInt64 {
-        marks.last { $0.decoded <= decoded }?.raw ?? 0
+        marks.last { $0.decoded <= decoded }?.place(of: decoded) ?? 0
     }
 
     /// The same among places that do not depend on the cut.
     func origin(of decoded: UInt64) -> UInt64 {
-        marks.last { $0.decoded <= decoded && $0.aligned }?.raw ?? 0
+        marks.last { $0.decoded <= decoded && $0.aligned }?.place(of: decoded) ?? 0
     }
 
     /// Forgets what lies before the last marks at or before `decoded`.

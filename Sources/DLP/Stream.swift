@@ -16,6 +16,8 @@ final class Stream {
         /// Bytes are read as they are on the wire.
         case plain
         case coded(Decoder)
+        /// Content that `Messages` has taken out of frames.
+        case framed(FrameMap)
     }
 
     private let side: Side
@@ -38,10 +40,12 @@ final class Stream {
     private var subject = 0
     private var labels: [String] = []
     private var map = OffsetMap()
+    /// Reads what is of more than one message, and tells of nothing else.
+    private var joins = false
 
     /// Bytes of the wire so far.
     private var rawBytes: UInt64 = 0
-    private var deniedAt: UInt64?
+    private(set) var deniedAt: UInt64?
     private var released: UInt64 = 0
     private var redactions: [Redaction] = []
     /// Negations were decided at `hold`.
@@ -65,7 +69,7 @@ final class Stream {
     func open(as context: Contexts, list: ReadList, codings: [ContentCoding]) {
         reset()
         (self.context, self.list) = (context, list)
-        settled = false
+        (settled, joins) = (false, false)
         if list.lanes.isEmpty { return }
         source = .plain
         if !codings.isEmpty { openCoded(codings) }
@@ -94,6 +98,35 @@ final class Stream {
         subject = owner.nextSubject()
     }
 
+    // MARK: Messages
+
+    /// Opens for the content of messages, whose values `Messages` begins and ends.
+    func open(as context: Contexts, list: ReadList, map: FrameMap, joins: Bool) {
+        reset()
+        (self.context, self.list, self.joins) = (context, list, joins)
+        cursors.removeAll(keepingCapacity: true)
+        source = .framed(map)
+    }
+
+    /// A value begins at this offset of all the content. It may cost no more than was left over from the ones before.
+    func begin(message labels: [String], at offset: UInt64) {
+        let read = Int(clamping: windowStart) + carry.count
+        let left = cursors.map { max(0, $0.allowance + Search.workPerByte * read - $0.work) }
+        begin(from: offset)
+        for (at, allowance) in left.enumerated() { cursors[at] = Cursor(allowance: allowance) }
+        self.labels = labels
+    }
+
+    func label(_ labels: [String]) { self.labels = labels }
+
+    func readMessage(_ content: UnsafeRawBufferPointer, ended: Bool) {
+        scanWhole(content, end: ended, settle: false)
+    }
+
+    /// Offset in all the content of the first byte that is kept, and of the first that could be of a match in force.
+    var windowFrom: UInt64 { valueFrom + windowStart }
+    var heldFrom: UInt64? { held.map { valueFrom + $0 } }
+
     // MARK: Reading
 
     func feed(_ raw: UnsafeRawBufferPointer, end: Bool) {
@@ -115,6 +148,7 @@ final class Stream {
         case .blind: rawBytes += UInt64(raw.count)
         case .plain: readPlain(raw, end: end, settle: settle)
         case .coded(let decoder): readCoded(raw, decoder, end: end, settle: settle)
+        case .framed: preconditionFailure("frames are taken apart before")
         }
     }
 
@@ -257,7 +291,7 @@ final class Stream {
     }
 
     private func scan(_ window: Window, settle: Bool) {
-        owner.inspected(window.count - carry.count)
+        if !joins { owner.inspected(window.count - carry.count) }
         let search = owner.search
         search.begin(window, list)
         guard let lanes = list.lanes.baseAddress else { return }
@@ -295,18 +329,39 @@ final class Stream {
 
     private func matched(_ index: Int, _ window: Window, _ start: Int, _ end: Int) {
         let offset = window.start + UInt64(start)
+        if case .framed(let frames) = source, joins {
+            let from = valueFrom + offset
+            guard frames.spans(from, from + UInt64(end - start)) else { return }
+        }
         let onWire = if case .plain = source { true } else { false }
         let outcome = owner.found(
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
-                context: context, subject: subject, offset: valueFrom + offset,
-                rawOffset: onWire ? valueFrom + offset : map.origin(of: offset), labels: labels, redactable: onWire))
+                context: context, subject: subject, offset: valueFrom + offset, rawOffset: origin(of: offset),
+                labels: labels, redactable: onWire))
         switch outcome {
         case .pass: break
         case .deny:
-            let raw = onWire ? valueFrom + offset : map.releasable(before: offset)
-            deniedAt = min(deniedAt ?? .max, raw)
+            deniedAt = min(deniedAt ?? .max, releasable(before: offset))
         case .redact: redact(window, start, end)
+        }
+    }
+
+    /// Where on the wire an offset of the value came from.
+    private func origin(of offset: UInt64) -> UInt64 {
+        switch source {
+        case .blind, .plain: valueFrom + offset
+        case .coded: map.origin(of: offset)
+        case .framed(let frames): frames.places.origin(of: valueFrom + offset)
+        }
+    }
+
+    /// How much of the wire gives away nothing of the value from an offset on.
+    private func releasable(before offset: UInt64) -> UInt64 {
+        switch source {
+        case .blind, .plain: valueFrom + offset
+        case .coded: map.releasable(before: offset)
+        case .framed(let frames): frames.places.releasable(before: valueFrom + offset)
         }
     }
 
@@ -350,18 +405,20 @@ final class Stream {
 
     private func clear() -> UInt64 {
         guard owner.holding else { return rawBytes }
-        var held: UInt64?
         switch source {
         case .blind: return rawBytes
         case .coded(let decoder) where decoder.doubtful: return 0
-        default: break
+        default: return held.map(releasable(before:)) ?? rawBytes
         }
+    }
+
+    /// The first start that could still become a match in force.
+    private var held: UInt64? {
+        var held: UInt64?
         for at in cursors.indices where cursors[at].live && list.lanes[at].holds {
             held = min(held ?? .max, cursors[at].next)
         }
-        guard let held else { return rawBytes }
-        if case .plain = source { return valueFrom + held }
-        return map.releasable(before: held)
+        return held
     }
 
     func releaseTail() { released = max(released, min(rawBytes, deniedAt ?? .max)) }

@@ -31,4 +31,25 @@ enum Pack {
         }
         return output
     }
+
+    /// Messages as permessage-deflate sends them (RFC 7692 section 7.2.1).
+    static func messages(_ bodies: [[UInt8]], takeover: Bool) -> [[UInt8]] {
+        var stream = z_stream()
+        deflateInit2_(
+            &stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        defer { deflateEnd(&stream) }
+        return bodies.map { body in
+            if !takeover { deflateReset(&stream) }
+            var part = body
+            var room = [UInt8](repeating: 0, count: part.count * 2 + 128)
+            part.withUnsafeMutableBufferPointer { input in
+                room.withUnsafeMutableBufferPointer { out in
+                    (stream.next_in, stream.avail_in) = (input.baseAddress, UInt32(input.count))
+                    (stream.next_out, stream.avail_out) = (out.baseAddress, UInt32(out.count))
+                    _ = CCodecs.deflate(&stream, Z_SYNC_FLUSH)
+                }
+            }
+            return Array(room.dropLast(Int(stream.avail_out)).dropLast(4))
+        }
+    }
 }

@@ -59,7 +59,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("application/grpc", GRPCKind.native), ("Application/GRPC+proto; x=1", .native), ("application/grpc+json", .native),
+        ("application/grpc", GRPCKind.native), ("Application/GRPC+proto; x=1", .native),
+        ("application/grpc+json", .native),
         ("application/grpc-web+proto", .web), ("application/grpc-web-text", .webText), ("application/grpcx", nil),
         ("application/json", nil),
     ])

@@ -41,7 +41,8 @@ func frame(
                 case .frame(let frame, let consumed):
                     rest = rest.dropFirst(consumed)
                     lines.append(
-                        "\(frame.opcode)\(frame.isFinal ? " fin" : "")\(frame.isCompressed ? " deflated" : "") \(frame.length)")
+                        "\(frame.opcode)\(frame.isFinal ? " fin" : "")\(frame.isCompressed ? " deflated" : "") \(frame.length)"
+                    )
                 case .payload(let range, let mask):
                     let payload = Array(Array(rest)[range])
                     var room = payload
@@ -73,7 +74,8 @@ func frame(
         let whole = Self.told(bytes, .client, deflated: true)
         #expect(
             whole == [
-                "text fin 5", "end Hello", "text 3", "end Hel", "ping fin 5", "end Hello", "continuation fin 2", "end lo",
+                "text fin 5", "end Hello", "text 3", "end Hel", "ping fin 5", "end Hello", "continuation fin 2",
+                "end lo",
                 "binary fin 0", "end ", "binary fin deflated 300", "end " + String(decoding: long, as: UTF8.self),
                 "close fin 5", "end \u{3}\u{fffd}bye",
             ])
@@ -135,17 +137,19 @@ func frame(
         }
     }
 
-    @Test(arguments: [
-        ("", .none), ("permessage-deflate", .deflate(false, false)),
-        ("Permessage-Deflate ; server_no_context_takeover", .deflate(false, true)),
-        ("permessage-deflate; client_no_context_takeover; server_max_window_bits=10", .deflate(true, false)),
-        ("permessage-deflate; client_max_window_bits=\"15\"", .deflate(false, false)),
-        ("permessage-deflate; client_max_window_bits", .unknown),
-        ("permessage-deflate; client_max_window_bits=16", .unknown),
-        ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", .unknown),
-        ("permessage-deflate; mystery", .unknown), ("permessage-deflate;", .unknown), ("x-webkit-deflate-frame", .unknown),
-        ("permessage-deflate, permessage-deflate", .unknown), ("permessage-deflate, mux", .unknown),
-    ] as [(String, Agreed)])
+    @Test(
+        arguments: [
+            ("", .none), ("permessage-deflate", .deflate(false, false)),
+            ("Permessage-Deflate ; server_no_context_takeover", .deflate(false, true)),
+            ("permessage-deflate; client_no_context_takeover; server_max_window_bits=10", .deflate(true, false)),
+            ("permessage-deflate; client_max_window_bits=\"15\"", .deflate(false, false)),
+            ("permessage-deflate; client_max_window_bits", .unknown),
+            ("permessage-deflate; client_max_window_bits=16", .unknown),
+            ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", .unknown),
+            ("permessage-deflate; mystery", .unknown), ("permessage-deflate;", .unknown),
+            ("x-webkit-deflate-frame", .unknown),
+            ("permessage-deflate, permessage-deflate", .unknown), ("permessage-deflate, mux", .unknown),
+        ] as [(String, Agreed)])
     func extensionsAgreedOn(_ value: String, _ expected: Agreed) {
         var head = ResponseHead()
         let line = value.isEmpty ? "" : "Sec-WebSocket-Extensions: \(value)\r\n"

@@ -1,0 +1,275 @@
+import Bytes
+
+/// One direction of a protocol that puts messages into frames, being read: content is handed in without its frames, and
+/// what may go is told in offsets on the wire.
+///
+/// ```
+///   wire     │head│ content │head│ content │control│head│ content │head…
+///   messages │<────── one, in two frames ─────────>│<─── next ───>│
+///   each     │ every message is a value of its own                │
+///   joined   │            … the end of one, the beginning of next │
+/// ```
+///
+/// A message is released at its end, and until then held whole, up to `hold`, or as far as it could be a match. A secret
+/// that begins in one message and ends in the next is found where the two are read together.
+final class Messages {
+    private unowned(unsafe) let owner: Inspection
+    private let map = FrameMap()
+    private let each: Stream
+    private let joined: Stream
+    private var protocolLabel = ""
+    private var coding = MessageCoding.none
+    private var inflater: MessageInflater?
+
+    private(set) var isOpen = false
+    /// Some sensor reads this direction.
+    private var isReading = false
+    private var isCompressed = false
+    /// A message has begun and not ended.
+    private var inMessage = false
+    /// There are no frames any more.
+    private var isBroken = false
+    /// The rest of this message cannot be read.
+    private var isLost = false
+    /// Where the next content lies has not been marked yet.
+    private var isUnmarked = true
+
+    /// Bytes of the wire so far.
+    private var wireBytes: UInt64 = 0
+    /// The end of the last frame that is whole.
+    private var frameEnd: UInt64 = 0
+    /// Where the message under way begins on the wire.
+    private var messageFrom: UInt64 = 0
+    private var contentBytes: UInt64 = 0
+    /// The end of the content, for the message that follows.
+    private var tail: [UInt8] = []
+    /// Content up to here may still be of a match that began in an earlier message.
+    private var joinedUntil: UInt64 = 0
+    private var released: UInt64 = 0
+    /// What was released last ended with a frame: another may be put behind it.
+    private(set) var isAtFrame = true
+
+    init(side: Side, owner: Inspection) {
+        self.owner = owner
+        each = Stream(side: side, owner: owner)
+        joined = Stream(side: side, owner: owner)
+    }
+
+    /// Inflated content that is read at a time.
+    private static let roomBytes = 16 * 1024
+
+    func open(as context: Contexts, list: ReadList, named label: String, coding: MessageCoding) {
+        close()
+        isOpen = true
+        isReading = !list.lanes.isEmpty
+        (protocolLabel, self.coding) = (label, coding)
+        each.open(as: context, list: list, map: map, joins: false)
+        joined.open(as: context, list: list, map: map, joins: true)
+    }
+
+    func close() {
+        guard isOpen else { return }
+        each.reset()
+        joined.reset()
+        map.reset()
+        inflater = nil
+        tail = []
+        (isOpen, isReading, isCompressed, inMessage, isLost, isUnmarked) = (false, false, false, false, false, true)
+        (wireBytes, frameEnd, messageFrom, contentBytes, joinedUntil) = (0, 0, 0, 0, 0)
+        (isBroken, released, isAtFrame) = (false, 0, true)
+    }
+
+    var wantsContent: Bool { isReading && !isLost }
+
+    // MARK: Reading
+
+    /// Bytes of the wire that are no content: headers, control frames, content that nobody reads.
+    func skip(_ count: Int) {
+        wireBytes += UInt64(count)
+        isUnmarked = true
+    }
+
+    /// A message begins, with the frame that begins behind the last whole one.
+    func begin(compressed: Bool) {
+        (inMessage, isCompressed, messageFrom, isLost) = (true, compressed, frameEnd, false)
+        guard isReading else { return }
+        if compressed { beginInflating() }
+        let labels = compressed ? [protocolLabel, coding.label] : [protocolLabel]
+        each.begin(message: labels, at: contentBytes)
+        if contentBytes > 0 { join(labels) }
+    }
+
+    private func beginInflating() {
+        if inflater == nil { inflater = MessageInflater(coding, limits: owner.limits) }
+        if let inflater, inflater.begin() { return }
+        isLost = true
+        owner.cannotRead(inflater == nil ? .unknownCoding : .undecodable)
+    }
+
+    /// What is left of the messages before is read on with this one.
+    private func join(_ labels: [String]) {
+        map.seam(at: contentBytes)
+        if isJoining {
+            joined.label(labels)
+        } else {
+            joined.begin(message: labels, at: contentBytes - UInt64(tail.count))
+            tail.withUnsafeBytes { joined.readMessage($0, ended: false) }
+        }
+        joinedUntil = contentBytes + UInt64(owner.limits.matchBytes)
+    }
+
+    private var isJoining: Bool { joinedUntil > contentBytes }
+
+    /// Content of the message, as it is on the wire.
+    func feed(_ bytes: UnsafeRawBufferPointer) {
+        guard wantsContent, !bytes.isEmpty else { return skip(bytes.count) }
+        // Negations are decided exactly at `hold`, from where on a message is not held any more.
+        if let hold = owner.decisionOffset, wireBytes <= messageFrom + hold,
+            wireBytes + UInt64(bytes.count) > messageFrom + hold
+        {
+            let before = Int(messageFrom + hold - wireBytes)
+            take(UnsafeRawBufferPointer(rebasing: bytes[..<before]))
+            owner.decideNegations()
+            return take(UnsafeRawBufferPointer(rebasing: bytes[before...]))
+        }
+        take(bytes)
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
+        if isUnmarked {
+            map.places.mark(raw: wireBytes, decoded: contentBytes, aligned: true, plain: !isCompressed)
+            isUnmarked = false
+        }
+        if isCompressed, let inflater { return take(bytes, inflater) }
+        wireBytes += UInt64(bytes.count)
+        read(bytes)
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer, _ inflater: MessageInflater) {
+        var rest = bytes
+        while !rest.isEmpty, wantsContent {
+            let slice = UnsafeRawBufferPointer(rebasing: rest.prefix(inflater.sliceRoom))
+            inflater.give(slice)
+            drain(inflater)
+            wireBytes += UInt64(slice.count)
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
+            map.places.mark(raw: wireBytes, decoded: contentBytes, aligned: inflater.isAligned)
+        }
+        skip(rest.count)
+        isUnmarked = false
+    }
+
+    private func drain(_ inflater: MessageInflater) {
+        withUnsafeTemporaryAllocation(byteCount: Messages.roomBytes, alignment: 16) { room in
+            while true {
+                switch inflater.pull(into: room) {
+                case .starved: return
+                case .bytes(let count): read(UnsafeRawBufferPointer(rebasing: room[..<count]))
+                case .failed(let outcome):
+                    owner.cannotRead(outcome)
+                    isLost = true
+                    if outcome == .decompressionBomb { isReading = false }
+                    return
+                }
+            }
+        }
+    }
+
+    /// Reads content, already counted on the wire or about to be.
+    private func read(_ content: UnsafeRawBufferPointer) {
+        let from = contentBytes
+        contentBytes += UInt64(content.count)
+        each.readMessage(content, ended: false)
+        if joinedUntil > from {
+            let count = Int(min(joinedUntil - from, UInt64(content.count)))
+            joined.readMessage(UnsafeRawBufferPointer(rebasing: content[..<count]), ended: false)
+        }
+        keepTail(content)
+        let tailFrom = contentBytes - UInt64(min(tail.count, owner.limits.matchBytes))
+        map.forget(before: min(each.windowFrom, isJoining ? min(joined.windowFrom, tailFrom) : tailFrom))
+    }
+
+    /// As much as a match can have before the next message begins.
+    private func keepTail(_ content: UnsafeRawBufferPointer) {
+        let most = owner.limits.matchBytes
+        if content.count >= most {
+            tail.removeAll(keepingCapacity: true)
+        } else if tail.count + content.count > 2 * most {
+            tail.removeFirst(tail.count - most)
+        }
+        tail.append(contentsOf: content.suffix(most))
+    }
+
+    /// A frame has ended.
+    func endFrame() { frameEnd = wireBytes }
+
+    /// The message has ended, with its last frame: it may go, but for what is denied.
+    func end() {
+        frameEnd = wireBytes
+        if wantsContent {
+            if isCompressed, let inflater { finish(inflater) }
+            if !isLost { each.readMessage(UnsafeRawBufferPointer(start: nil, count: 0), ended: true) }
+        }
+        // A message is the most that is held, so what it lacks it will not get before it goes.
+        owner.decideNegations()
+        inMessage = false
+        isUnmarked = true
+        trimTail()
+    }
+
+    private func finish(_ inflater: MessageInflater) {
+        inflater.giveTail { drain(inflater) }
+        if !inflater.isWhole, !isLost {
+            isLost = true
+            owner.cannotRead(.truncated)
+        }
+    }
+
+    private func trimTail() {
+        let over = tail.count - owner.limits.matchBytes
+        if over > 0 { tail.removeFirst(over) }
+    }
+
+    /// These are no frames: what comes from here on is read as it is.
+    func violated() {
+        owner.cannotRead(.undecodable)
+        if !inMessage { begin(compressed: false) }
+        (isCompressed, isLost, isBroken) = (false, false, true)
+        isUnmarked = true
+    }
+
+    /// The direction has ended; a message that has not was cut off.
+    func finish() {
+        if inMessage, wantsContent { each.readMessage(UnsafeRawBufferPointer(start: nil, count: 0), ended: true) }
+        owner.decideNegations()
+        (inMessage, frameEnd) = (false, wireBytes)
+    }
+
+    // MARK: Release
+
+    /// As `Stream.releasable`.
+    func releasable() -> UInt64 {
+        advance(to: clear())
+        return released
+    }
+
+    private func clear() -> UInt64 {
+        guard owner.holding, isReading else { return wireBytes }
+        guard inMessage else { return frameEnd }
+        if !isBroken, wireBytes - messageFrom <= UInt64(owner.hold) { return messageFrom }
+        guard wantsContent else { return wireBytes }
+        let held = min(each.heldFrom ?? .max, isJoining ? joined.heldFrom ?? .max : .max)
+        return held == .max ? wireBytes : map.places.releasable(before: held)
+    }
+
+    /// After a silence whole frames go, which is what the other end can take.
+    func releaseTail() { advance(to: isBroken ? wireBytes : frameEnd) }
+
+    private func advance(to clear: UInt64) {
+        let most = min(clear, each.deniedAt ?? .max, joined.deniedAt ?? .max)
+        guard most > released || most == released && !isAtFrame else { return }
+        released = most
+        isAtFrame = most == frameEnd || inMessage && most == messageFrom
+    }
+}
