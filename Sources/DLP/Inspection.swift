@@ -114,8 +114,8 @@ public final class Inspection {
     // MARK: Values
 
     /// A whole small value: the path and query as sent, or the value of one header field. Each is a subject of its own.
-    public func scan(_ value: UnsafeRawBufferPointer, as context: Contexts) {
-        let list = requestLists[context]
+    public func scan(_ value: UnsafeRawBufferPointer, as context: Contexts, of side: Side = .request) {
+        let list = side == .request ? requestLists[context] : responseLists[context]
         guard value.count >= list.lengthMin else { return }
         tally.pointee.inspected &+= UInt64(value.count)
         let before = context == .url ? kept.count : 0

@@ -9,6 +9,20 @@ struct Window {
     let start: UInt64
     /// The value ends here: `$` and `\b` may see its end.
     let ended: Bool
+
+    /// Digits where JSON has a value, without quotes: stars would make the document unreadable.
+    func isBareNumber(_ start: Int, _ end: Int) -> Bool {
+        for at in start..<end where base[at] &- 0x30 >= 10 { return false }
+        // As many blanks as every pattern keeps, whatever the cut.
+        for back in 1...8 where start >= back {
+            switch base[start - back] {
+            case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): continue
+            case UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: ","): return true
+            default: return false
+            }
+        }
+        return false
+    }
 }
 
 /// Asks PCRE2 whether an expression matches at one start, within `match_bytes` and within bounds of work.

@@ -7,15 +7,18 @@ import Bytes
 ///   wire     │head│ content │head│ content │control│head│ content │head…
 ///   messages │<────── one, in two frames ─────────>│<─── next ───>│
 ///   each     │ every message is a value of its own                │
-///   joined   │            … the end of one, the beginning of next │
+///   pair     │ the end of the one before and the next, as one    │
+///   joined   │ as many as a match may have, one after the other  │
 /// ```
 ///
 /// A message is released at its end, and until then held whole, up to `hold`, or as far as it could be a match. A secret
-/// that begins in one message and ends in the next is found where the two are read together.
+/// that begins in one message and ends in another is found where they are read together: two of them with the bounds that
+/// they have for their receiver, and any number without.
 final class Messages {
     private unowned(unsafe) let owner: Inspection
     private let map = FrameMap()
     private let each: Stream
+    private let pair: Stream
     private let joined: Stream
     private var protocolLabel = ""
     private var coding = MessageCoding.none
@@ -41,6 +44,8 @@ final class Messages {
     /// Where the message under way begins on the wire.
     private var messageFrom: UInt64 = 0
     private var contentBytes: UInt64 = 0
+    /// Where the last message that had content began in it.
+    private var contentFrom: UInt64 = 0
     /// The end of the content, for the message that follows.
     private var tail: [UInt8] = []
     /// Content up to here may still be of a match that began in an earlier message.
@@ -52,6 +57,7 @@ final class Messages {
     init(side: Side, owner: Inspection) {
         self.owner = owner
         each = Stream(side: side, owner: owner)
+        pair = Stream(side: side, owner: owner)
         joined = Stream(side: side, owner: owner)
     }
 
@@ -64,18 +70,21 @@ final class Messages {
         isReading = !list.lanes.isEmpty
         (protocolLabel, self.coding) = (label, coding)
         each.open(as: context, list: list, map: map, joins: false)
+        pair.open(as: context, list: list, map: map, joins: true)
         joined.open(as: context, list: list, map: map, joins: true)
     }
 
     func close() {
         guard isOpen else { return }
         each.reset()
+        pair.reset()
         joined.reset()
         map.reset()
         inflater = nil
         tail = []
         (isOpen, isReading, isCompressed, inMessage, isLost, isUnmarked) = (false, false, false, false, false, true)
-        (wireBytes, frameEnd, messageFrom, contentBytes, joinedUntil) = (0, 0, 0, 0, 0)
+        (wireBytes, frameEnd, messageFrom) = (0, 0, 0)
+        (contentBytes, contentFrom, joinedUntil) = (0, 0, 0)
         (isBroken, released, isAtFrame) = (false, 0, true)
     }
 
@@ -85,6 +94,7 @@ final class Messages {
 
     /// Bytes of the wire that are no content: headers, control frames, content that nobody reads.
     func skip(_ count: Int) {
+        guard count > 0 else { return }
         wireBytes += UInt64(count)
         isUnmarked = true
     }
@@ -108,7 +118,11 @@ final class Messages {
 
     /// What is left of the messages before is read on with this one.
     private func join(_ labels: [String]) {
+        guard contentBytes > contentFrom else { return pair.label(labels) }
         map.seam(at: contentBytes)
+        let last = tail.suffix(Int(clamping: contentBytes - contentFrom))
+        pair.begin(message: labels, at: contentBytes - UInt64(last.count))
+        last.withUnsafeBytes { pair.readMessage($0, ended: false) }
         if isJoining {
             joined.label(labels)
         } else {
@@ -116,6 +130,7 @@ final class Messages {
             tail.withUnsafeBytes { joined.readMessage($0, ended: false) }
         }
         joinedUntil = contentBytes + UInt64(owner.limits.matchBytes)
+        contentFrom = contentBytes
     }
 
     private var isJoining: Bool { joinedUntil > contentBytes }
@@ -183,11 +198,14 @@ final class Messages {
         each.readMessage(content, ended: false)
         if joinedUntil > from {
             let count = Int(min(joinedUntil - from, UInt64(content.count)))
-            joined.readMessage(UnsafeRawBufferPointer(rebasing: content[..<count]), ended: false)
+            let part = UnsafeRawBufferPointer(rebasing: content[..<count])
+            pair.readMessage(part, ended: false)
+            joined.readMessage(part, ended: false)
         }
         keepTail(content)
-        let tailFrom = contentBytes - UInt64(min(tail.count, owner.limits.matchBytes))
-        map.forget(before: min(each.windowFrom, isJoining ? min(joined.windowFrom, tailFrom) : tailFrom))
+        var keepFrom = min(each.windowFrom, contentBytes - UInt64(min(tail.count, owner.limits.matchBytes)))
+        if isJoining { keepFrom = min(keepFrom, pair.windowFrom, joined.windowFrom) }
+        map.forget(before: keepFrom)
     }
 
     /// As much as a match can have before the next message begins.
@@ -209,13 +227,21 @@ final class Messages {
         frameEnd = wireBytes
         if wantsContent {
             if isCompressed, let inflater { finish(inflater) }
-            if !isLost { each.readMessage(UnsafeRawBufferPointer(start: nil, count: 0), ended: true) }
+            if !isLost { endValues() }
         }
         // A message is the most that is held, so what it lacks it will not get before it goes.
         owner.decideNegations()
         inMessage = false
         isUnmarked = true
         trimTail()
+    }
+
+    /// What the receiver has by now ends here for it.
+    private func endValues() {
+        each.readMessage(UnsafeRawBufferPointer(start: nil, count: 0), ended: true)
+        guard isJoining else { return }
+        pair.readAsEnded()
+        joined.readAsEnded()
     }
 
     private func finish(_ inflater: MessageInflater) {
@@ -241,7 +267,7 @@ final class Messages {
 
     /// The direction has ended; a message that has not was cut off.
     func finish() {
-        if inMessage, wantsContent { each.readMessage(UnsafeRawBufferPointer(start: nil, count: 0), ended: true) }
+        if inMessage, wantsContent { endValues() }
         owner.decideNegations()
         (inMessage, frameEnd) = (false, wireBytes)
     }
@@ -259,15 +285,18 @@ final class Messages {
         guard inMessage else { return frameEnd }
         if !isBroken, wireBytes - messageFrom <= UInt64(owner.hold) { return messageFrom }
         guard wantsContent else { return wireBytes }
-        let held = min(each.heldFrom ?? .max, isJoining ? joined.heldFrom ?? .max : .max)
-        return held == .max ? wireBytes : map.places.releasable(before: held)
+        var held = each.heldFrom ?? .max
+        if isJoining { held = min(held, pair.heldFrom ?? .max, joined.heldFrom ?? .max) }
+        if held != .max { return map.places.releasable(before: held) }
+        // A header or a control frame goes when it is whole.
+        return isUnmarked ? frameEnd : wireBytes
     }
 
     /// After a silence whole frames go, which is what the other end can take.
     func releaseTail() { advance(to: isBroken ? wireBytes : frameEnd) }
 
     private func advance(to clear: UInt64) {
-        let most = min(clear, each.deniedAt ?? .max, joined.deniedAt ?? .max)
+        let most = min(clear, each.deniedAt ?? .max, pair.deniedAt ?? .max, joined.deniedAt ?? .max)
         guard most > released || most == released && !isAtFrame else { return }
         released = most
         isAtFrame = most == frameEnd || inMessage && most == messageFrom

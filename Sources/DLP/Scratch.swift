@@ -54,4 +54,21 @@ public final class Scratch {
         windowSize = count
         window = .allocate(capacity: count)
     }
+
+    /// Puts what was kept at the front of the window, with room for a slice behind it.
+    func join(_ kept: [UInt8]) -> Int {
+        reserve(kept.count + Self.sliceBytes)
+        kept.withUnsafeBytes { bytes in
+            if let from = bytes.baseAddress { memcpy(window, from, bytes.count) }
+        }
+        return kept.count
+    }
+
+    /// Puts bytes at the end of the window; `join` has made room for a slice.
+    func append(_ bytes: UnsafeRawBufferPointer, _ filled: inout Int) {
+        precondition(bytes.count <= windowSize - filled, "a slice fits behind what was kept")
+        guard let from = bytes.baseAddress else { return }
+        memcpy(window + filled, from, bytes.count)
+        filled += bytes.count
+    }
 }

@@ -1,5 +1,4 @@
 import Bytes
-import Glibc
 
 /// One direction of an exchange or tunnel being read, and what is kept of it between two reads.
 ///
@@ -123,6 +122,14 @@ final class Stream {
         scanWhole(content, end: ended, settle: false)
     }
 
+    /// Reads what is kept as if the value ended here, and then goes on as if it had not been asked.
+    func readAsEnded() {
+        guard cursors.contains(where: \.live) else { return }
+        let before = (cursors, carry, windowStart)
+        scanWhole(UnsafeRawBufferPointer(start: nil, count: 0), end: true, settle: false)
+        (cursors, carry, windowStart) = before
+    }
+
     /// Offset in all the content of the first byte that is kept, and of the first that could be of a match in force.
     var windowFrom: UInt64 { valueFrom + windowStart }
     var heldFrom: UInt64? { held.map { valueFrom + $0 } }
@@ -168,8 +175,8 @@ final class Stream {
                 // What was kept is of this read: it lies before the rest.
                 window = self.window(base + (at - carry.count), carry.count + fresh, ended: end && isLast)
             } else {
-                var filled = join()
-                append(UnsafeRawBufferPointer(rebasing: bytes[at..<at + fresh]), &filled)
+                var filled = owner.scratch.join(carry)
+                owner.scratch.append(UnsafeRawBufferPointer(rebasing: bytes[at..<at + fresh]), &filled)
                 window = self.window(owner.scratch.window, filled, ended: end && isLast)
             }
             at += fresh
@@ -179,7 +186,7 @@ final class Stream {
 
     private func readCoded(_ raw: UnsafeRawBufferPointer, _ decoder: Decoder, end: Bool, settle: Bool) {
         var rest = raw
-        var filled = join()
+        var filled = owner.scratch.join(carry)
         while !rest.isEmpty {
             let room = Stage.sliceBytes - Int(rawBytes % UInt64(Stage.sliceBytes))
             let slice = UnsafeRawBufferPointer(rebasing: rest.prefix(room))
@@ -202,7 +209,7 @@ final class Stream {
         while true {
             if filled == owner.scratch.windowSize {
                 scan(filled, ended: false, settle: false)
-                filled = join()
+                filled = owner.scratch.join(carry)
             }
             let room = UnsafeMutableRawBufferPointer(
                 start: owner.scratch.window + filled, count: owner.scratch.windowSize - filled)
@@ -249,7 +256,7 @@ final class Stream {
     private func readCodedRest(
         _ raw: UnsafeRawBufferPointer, _ sliceBytes: Int, _ decoder: Decoder, end: Bool, settle: Bool
     ) {
-        var filled = join()
+        var filled = owner.scratch.join(carry)
         if let (outcome, stage) = drain(decoder, &filled) {
             owner.cannotRead(outcome)
             scan(filled, ended: true, settle: false)
@@ -262,24 +269,6 @@ final class Stream {
     }
 
     // MARK: The window
-
-    /// Puts what was kept at the front of the window.
-    private func join() -> Int {
-        let scratch = owner.scratch
-        scratch.reserve(carry.count + Scratch.sliceBytes)
-        carry.withUnsafeBytes { bytes in
-            if let from = bytes.baseAddress { memcpy(scratch.window, from, bytes.count) }
-        }
-        return carry.count
-    }
-
-    /// Puts bytes at the end of the window; `join` has made room for a slice.
-    private func append(_ bytes: UnsafeRawBufferPointer, _ filled: inout Int) {
-        precondition(bytes.count <= owner.scratch.windowSize - filled, "a slice fits behind what was kept")
-        guard let from = bytes.baseAddress else { return }
-        memcpy(owner.scratch.window + filled, from, bytes.count)
-        filled += bytes.count
-    }
 
     private func window(_ base: UnsafePointer<UInt8>, _ count: Int, ended: Bool) -> Window {
         Window(base: base, count: count, start: windowStart, ended: ended)
@@ -331,7 +320,7 @@ final class Stream {
         let offset = window.start + UInt64(start)
         if case .framed(let frames) = source, joins {
             let from = valueFrom + offset
-            guard frames.spans(from, from + UInt64(end - start)) else { return }
+            guard frames.isNew(index, from: from, to: from + UInt64(end - start)) else { return }
         }
         let onWire = if case .plain = source { true } else { false }
         let outcome = owner.found(
@@ -371,22 +360,8 @@ final class Stream {
         let to = from + UInt64(end - start)
         let first = max(from, released)
         guard first < to else { return }
-        let byte = isBareNumber(window, start, end) ? UInt8(ascii: "0") : UInt8(ascii: "*")
+        let byte = window.isBareNumber(start, end) ? UInt8(ascii: "0") : UInt8(ascii: "*")
         redactions.append(Redaction(offset: first, length: Int(to - first), byte: byte))
-    }
-
-    /// Digits where JSON has a value, without quotes: stars would make the document unreadable.
-    private func isBareNumber(_ window: Window, _ start: Int, _ end: Int) -> Bool {
-        for at in start..<end where window.base[at] &- 0x30 >= 10 { return false }
-        // As many blanks as every pattern keeps, whatever the cut.
-        for back in 1...8 where start >= back {
-            switch window.base[start - back] {
-            case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"): continue
-            case UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: ","): return true
-            default: return false
-            }
-        }
-        return false
     }
 
     func takeRedactions() -> [Redaction] {

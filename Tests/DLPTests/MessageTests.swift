@@ -61,7 +61,7 @@ import Testing
         return sent
     }
 
-    static func wireBytes(_ messages: [Message]) -> Int {
+    static func wireBytes(_ messages: some Sequence<Message>) -> Int {
         messages.reduce(0) { $0 + $1.frames.reduce(0) { $0 + $1.count + header } }
     }
 
@@ -127,6 +127,25 @@ import Testing
             Self.everyCut(profile, messages) { outcome, sent in
                 #expect(outcome.findings.count == 1 && outcome.verdict == .deny)
                 #expect(sent.allSatisfy { $0 <= 6 + split }, "nothing of the second message left")
+            }
+        }
+    }
+
+    /// Whatever the messages around them say, and also where the number ends with the last of them.
+    @Test func twoMessagesHaveTheirBounds() throws {
+        let texts = [
+            ["7", "41111111", "11111111", "7"], ["x", "4", "111111111111111"], ["4111", "1111", "1111", "1111"],
+        ]
+        for texts in texts {
+            let inspection = Inspection(scratch: Scratch())
+            for messages in [texts, texts.flatMap { [$0, ""] }].map({ $0.map { Message($0) } }) {
+                inspection.reset(try Make.builtIn())
+                let sent = Self.forward(inspection, messages)
+                #expect(inspection.findings.count == 1 && inspection.verdict == .deny)
+                #expect(sent < Self.wireBytes(messages.dropLast(texts.last == "7" ? 1 : 0)))
+                inspection.reset(try Make.builtIn(enforcing: false))
+                _ = Self.forward(inspection, messages)
+                #expect(inspection.findings.count == 1, "told once")
             }
         }
     }
