@@ -17,6 +17,8 @@ final class Exchange {
     var bytes = Buffer()
     var head = RequestHead()
     var application = Application.tcp
+    /// A call of gRPC, by the type of its content: it is answered as one.
+    var call: GRPCKind?
     var name: DomainName?
     var namedBy: NamedBy?
     /// How long the name's answer may be believed.
@@ -44,6 +46,10 @@ final class Exchange {
     var readsResponse = false
     /// Why something was not inspected, when it was not for the inspection itself to say.
     var uninspectable: Uninspectable?
+
+    // What comes in frames.
+    var requestFrames: FrameReader?
+    var responseFrames: FrameReader?
 
     // The request on its way.
     var requestBody = BodyReader.none
@@ -102,11 +108,6 @@ final class Exchange {
     var service: Service { snapshot.policy.services[identity.service] }
     var profile: Profile { snapshot.profiles[identity.service] }
 
-    /// A call of gRPC, by the type of its content.
-    var isGRPC: Bool {
-        head.fields.contains { $0.id == .contentType && bytes.readable.starts(with: "application/grpc", at: $0.value) }
-    }
-
     /// What a streamed body may have held. A tail is at most `match_bytes`; only a coding that gives nothing for what it
     /// takes (empty deflate blocks, say) carries it in more.
     var holdMost: Int { profile.hold + snapshot.settings.limits.matchBytes + 64 * 1024 }
@@ -143,6 +144,7 @@ final class Exchange {
         heldBack.clear()
         (requestBody, responseBody) = (.none, .none)
         (application, name, namedBy, nameUntil, port, dial, stands) = (.tcp, nil, nil, nil, 0, nil, false)
+        (call, requestFrames, responseFrames) = (nil, nil, nil)
         if !threats.isEmpty { threats = [] }
         (reads, readsResponse, uninspectable) = ([], false, nil)
         (holds, bytesTaken, requestEnded, isSent, isReused, isRetry) = (false, 0, false, false, false, false)
@@ -158,7 +160,11 @@ final class Exchange {
     /// Has the sensors read what came next of a body or tunnel, and keeps the time that it takes.
     func feed(_ side: Side, _ data: UnsafeRawBufferPointer, end: Bool) {
         let start = Clock.nanoseconds()
-        inspection.feed(side, data, end: end)
+        if let frames = side == .request ? requestFrames : responseFrames {
+            frames.read(data, end: end, for: inspection)
+        } else {
+            inspection.feed(side, data, end: end)
+        }
         inspectionNanoseconds &+= UInt64(Clock.nanoseconds() - start)
     }
 

@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import OS
 
 /// A stream that is not HTTP/1, or no longer: bytes both ways, judged at its start and at each new configuration.
@@ -16,8 +17,12 @@ final class Tunnel {
 
     var up = Flow()
     var down = Flow()
-    /// Packet sensors read it; else bytes move by splice(2).
+    /// Sensors read it; else bytes move by splice(2).
     var isRead = false
+    /// It is a WebSocket, whose messages are read.
+    var webSocket: WebSocketExtensions?
+    /// After a silence all has gone that may; what is still held waits for the rest of its frame.
+    var tailWaited = false
     /// Nothing of the client goes out before the server's first bytes have been judged.
     var awaitsServer = false
 

@@ -133,7 +133,12 @@ extension Worker {
 
 extension Application {
     /// Requests, whatever carries them.
-    fileprivate var isHTTP: Bool { self == .http || self == .http2 || self == .grpc }
+    fileprivate var isHTTP: Bool {
+        switch self {
+        case .http, .http2, .grpc, .webSocket: true
+        default: false
+        }
+    }
 }
 
 extension FindingRecord {

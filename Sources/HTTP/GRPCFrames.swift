@@ -74,6 +74,20 @@ public struct GRPCFrames: Sendable {
     }
 }
 
+/// What a head says of a body of gRPC.
+public struct GRPCCall: Sendable {
+    public let kind: GRPCKind
+    /// The value of grpc-encoding: how messages are compressed that say that they are.
+    public let encoding: Range<Int>?
+
+    /// Nil where the content is something else.
+    public init?(_ fields: ContiguousArray<Field>, _ bytes: UnsafeRawBufferPointer) {
+        guard let kind = GRPCKind(fields, bytes) else { return nil }
+        self.kind = kind
+        encoding = fields.first { $0.id == .other && Octet.matches(bytes, $0.name, "grpc-encoding") }?.value
+    }
+}
+
 /// What a content type of the family of gRPC says of its body.
 public enum GRPCKind: Sendable {
     case native

@@ -161,6 +161,12 @@ public struct RequestHead: ~Copyable, Sendable {
         port = named.port
     }
 
+    /// The client asks to change to WebSocket (RFC 6455 section 4.1).
+    public func asksForWebSocket(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard method == .get, let upgrade else { return false }
+        return Octet.matches(bytes, upgrade, "websocket")
+    }
+
     /// TE says that the client reads trailers (RFC 9110 section 10.1.4).
     func takesTrailers(_ bytes: UnsafeRawBufferPointer) -> Bool {
         for field in fields where field.id == .te {

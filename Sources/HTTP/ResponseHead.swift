@@ -35,6 +35,12 @@ public struct ResponseHead: ~Copyable, Sendable {
 
     public init() {}
 
+    /// The server changes to WebSocket (RFC 6455 section 4.2.2).
+    public func opensWebSocket(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard status == 101, let upgrade else { return false }
+        return Octet.matches(bytes, upgrade, "websocket")
+    }
+
     /// Ready for the next head; what the collections hold of memory stays.
     public mutating func reset() {
         status = 0

@@ -136,7 +136,9 @@ public struct WebSocketFrames: Sendable {
         if opcode.isControl {
             return first & 0x80 == 0 ? WebSocketFault(message: "a control frame in one piece") : nil
         }
-        if isOpen, opcode != .continuation { return WebSocketFault(message: "the end of a message before the next one") }
+        if isOpen, opcode != .continuation {
+            return WebSocketFault(message: "the end of a message before the next one")
+        }
         if !isOpen, opcode == .continuation { return WebSocketFault(message: "a message before its continuation") }
         return nil
     }

@@ -211,7 +211,7 @@ def test_insisting_on_http2_hides_nothing_in_protect(world, gateway, resolver, o
 
 
 def test_websocket(world, gateway, resolver, outside, identities):  # noqa: F811
-    """Extended CONNECT (RFC 8441) becomes the upgrade that it stands for; what it carries is not read, and that is said."""
+    """Extended CONNECT (RFC 8441) becomes the upgrade that it stands for; what are no frames is said to be none."""
     def handler(conversation):
         head, _ = conversation.read_request()
         key = head.split(b"sec-websocket-key: ")[1].split(b"\r\n")[0]
@@ -230,7 +230,8 @@ def test_websocket(world, gateway, resolver, outside, identities):  # noqa: F811
         until(lambda: peer.answers[stream].body == b"frames" or not peer.read(), what="an echo")
         peer.send(stream, b"last")
         assert peer.answer(stream).body == b"frameslast"
-    assert gateway.sessions(path="/ws")[0]["uninspectable"] == "tunnel"
+    session = gateway.sessions(path="/ws")[0]
+    assert session["uninspectable"] == "undecodable" and session["application"] == "WebSocket"
 
 
 def test_what_is_malformed_ends_its_stream(world, gateway, resolver, origin):

@@ -107,7 +107,7 @@ extension Session {
 
     /// The end of a chunked body is written only when all of it may go: a cut message must not look whole.
     func forwardEnd(_ exchange: Exchange) {
-        phaseDeadline = now + limits.responseTimeout
+        if !exchange.isAnswering { phaseDeadline = now + limits.responseTimeout }
         guard let origin else { return }
         do throws(Errno) {
             if exchange.requestBody.isChunked {

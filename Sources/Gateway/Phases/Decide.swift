@@ -29,7 +29,8 @@ extension Session {
         if exchange.head.isHTTPS, !isSecure {
             return refuse(exchange, status: 501, "An https URL is asked for with CONNECT")
         }
-        exchange.application = isStream ? exchange.isGRPC ? .grpc : .http2 : .http
+        exchange.call = GRPCKind(exchange.head.fields, bytes)
+        exchange.application = application(of: exchange)
         exchange.port =
             target.endpoint?.port ?? target.port ?? exchange.head.port ?? (isSecure ? 443 : 80)
         if isSecure, !isStream { noteTrust(exchange) }
@@ -37,7 +38,7 @@ extension Session {
         if !exchange.head.host.isEmpty {
             let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])
             if let name = standing.name, name.matches(text) {
-                if standing.give(exchange, now: now) {
+                if exchange.application != .webSocket, standing.give(exchange, now: now) {
                     readHead(exchange)
                     return decideExchange(exchange)
                 }
@@ -57,6 +58,12 @@ extension Session {
         } else {
             bind(exchange, to: target.host, by: .connect)
         }
+    }
+
+    /// By what the head says of itself; rules are about that, too.
+    private func application(of exchange: Exchange) -> Application {
+        if exchange.head.asksForWebSocket(exchange.bytes.readable) { return .webSocket }
+        return isStream ? exchange.call != nil ? .grpc : .http2 : .http
     }
 
     /// Binds what the exchange names to an address; goes on at once, or when the name has been looked up.
@@ -207,7 +214,7 @@ extension Session {
         } else if tunnel != nil {
             decideTunnel(exchange)
         } else {
-            standing.keep(exchange)
+            if exchange.application != .webSocket { standing.keep(exchange) }
             decideExchange(exchange)
         }
     }
@@ -246,10 +253,14 @@ extension Session {
         }
         exchange.rateMark = (0, now)
         if exchange.reads.contains(.body) {
-            exchange.inspection.open(.request, as: .body, codings: exchange.head.codings(exchange.bytes.readable))
+            let bytes = exchange.bytes.readable
+            exchange.openBody(
+                .request, call: GRPCCall(exchange.head.fields, bytes), from: bytes,
+                codings: exchange.head.codings(bytes))
             exchange.noteInspection()
             if exchange.action == .deny { return refuseDenied(exchange) }
-            if exchange.profile.holds {
+            // Messages are held one by one: a call may last, and its server may be the first to speak.
+            if exchange.profile.holds, exchange.requestFrames == nil {
                 exchange.holds = true
                 if case .length(let count) = exchange.head.framing, count <= UInt64(exchange.profile.hold) {
                     exchange.held.reserve(Int(count))

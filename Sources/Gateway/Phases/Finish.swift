@@ -18,33 +18,55 @@ extension Session {
     /// Refuses what policy or a sensor denies; the answer names the record, never the match.
     func refuseDenied(_ exchange: Exchange) {
         exchange.bytesBeforeVerdict = exchange.bytesOut
+        refuse(exchange, status: 403, "\(denial(exchange))")
+    }
+
+    /// Why it is denied, in words for the client.
+    func denial(_ exchange: Exchange) -> StaticString {
         switch exchange.decision.reason {
-        case nil: refuse(exchange, status: 403, "The request could not be inspected, which this service does not allow")
-        case .finding: refuse(exchange, status: 403, "A sensor of this service denies what the request carries")
-        case .threat: refuse(exchange, status: 403, "The request was taken for an attack")
-        case .rule: refuse(exchange, status: 403, "A rule of this service denies this destination")
-        case .violation: refuse(exchange, status: 403, "No rule of this service allows this destination")
+        case nil: "The request could not be inspected, which this service does not allow"
+        case .finding: "A sensor of this service denies what the request carries"
+        case .threat: "The request was taken for an attack"
+        case .rule: "A rule of this service denies this destination"
+        case .violation: "No rule of this service allows this destination"
         }
     }
 
     /// Answers in the origin's place, and goes on with the connection where its framing is still known.
     func refuse(_ exchange: Exchange, status: Int, _ detail: String) {
         dropOrigin(reset: exchange.isSent && !exchange.requestEnded)
-        if exchange.isAnswering { return cut(exchange) }
-        exchange.status = status
+        if exchange.isAnswering { return endCall(exchange, status: status, detail) ? () : cut(exchange) }
+        exchange.status = exchange.call == nil ? status : 200
         let unread = !exchange.requestEnded && exchange.head.framing.hasContent
         if unread || clientEnded { isLast = true }
         worker.outbox.removeAll()
-        Writer.problem(
-            status: status, detail: detail,
-            reason: exchange.action == .deny ? exchange.decision.reason?.label : nil,
-            event: "\(exchange.id)", answering: exchange.head, from: exchange.bytes.readable, close: isLast,
-            into: &worker.outbox)
+        if let call = exchange.call {
+            Writer.call(
+                call, status: status, detail: detail, event: "\(exchange.id)", close: isLast, into: &worker.outbox)
+        } else {
+            Writer.problem(
+                status: status, detail: detail,
+                reason: exchange.action == .deny ? exchange.decision.reason?.label : nil,
+                event: "\(exchange.id)", answering: exchange.head, from: exchange.bytes.readable, close: isLast,
+                into: &worker.outbox)
+        }
         var broken = false
         do throws(Errno) { try transport.write(worker.outbox.readable) } catch { broken = true }
         worker.outbox.removeAll()
         finish(exchange)
         phase = broken ? .closed : isLast ? .closing(linger: true) : .head
+    }
+
+    /// A call whose answer is under way is still told how it ends, in the trailers. False where it cannot be.
+    private func endCall(_ exchange: Exchange, status: Int, _ detail: String) -> Bool {
+        guard exchange.call == .native, isStream, exchange.responseBody.isChunked else { return false }
+        // What of the answer is in the box already may go.
+        defer { worker.outbox.removeAll() }
+        Writer.lastChunk(ofCall: status, detail: detail, event: "\(exchange.id)", into: &worker.outbox)
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { return false }
+        finish(exchange)
+        phase = .closing(linger: true)
+        return true
     }
 
     /// A response is under way and cannot be taken back: the client sees a reset, not an end.
@@ -57,7 +79,8 @@ extension Session {
 
     func cutDenied(_ exchange: Exchange) {
         exchange.bytesBeforeVerdict = exchange.bytesIn
-        cut(exchange)
+        dropOrigin(reset: true)
+        if !endCall(exchange, status: 403, "\(denial(exchange))") { cut(exchange) }
     }
 
     /// The client went away, or was too slow, before its request was whole.

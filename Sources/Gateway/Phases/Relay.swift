@@ -149,7 +149,9 @@ extension Session {
             guard phase == .exchange else { return }
         }
         if exchange.readsResponse {
-            exchange.inspection.open(.response, as: .body, codings: exchange.response.codings(bytes))
+            exchange.openBody(
+                .response, call: GRPCCall(exchange.response.fields, bytes), from: bytes,
+                codings: exchange.response.codings(bytes))
         }
     }
 
@@ -159,14 +161,24 @@ extension Session {
             return refuse(exchange, status: 502, "The origin switched protocols without being asked to")
         }
         exchange.isAnswered = true
-        noteUnread(exchange)
+        let webSocket = readableWebSocket(exchange, bytes)
+        if webSocket == nil { noteUnread(exchange) }
         if exchange.action == .deny {
             dropOrigin(reset: true)
             return refuseDenied(exchange)
         }
         Writer.response(exchange.response, from: bytes, into: &worker.outbox)
         exchange.isAnswering = true
-        if flushOutbox() { becomeTunnel(exchange) }
+        if flushOutbox() { becomeTunnel(exchange, webSocket) }
+    }
+
+    /// What was agreed on for a WebSocket whose messages the sensors can read.
+    private func readableWebSocket(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer) -> WebSocketExtensions? {
+        guard exchange.application == .webSocket, exchange.response.opensWebSocket(bytes),
+            exchange.reads.contains(.body)
+        else { return nil }
+        let agreed = WebSocketExtensions(exchange.response, bytes)
+        return agreed == .unknown ? nil : agreed
     }
 
     private func responseData(_ exchange: Exchange, _ data: UnsafeRawBufferPointer) {

@@ -23,11 +23,11 @@ extension Session {
         case .mint, .slot, .resolve, .dial, .closed: return .never
         case .hold: return rateDeadline
         case .exchange:
-            if let exchange, !exchange.requestEnded { return rateDeadline }
+            if let exchange, mustKeepRate(exchange) { return rateDeadline }
             if transport.isBacklogged { return lastMove + limits.writeTimeout }
             return phaseDeadline != .never ? phaseDeadline : lastMove + limits.streamIdleTimeout
         case .tunnel:
-            if let exchange, !exchange.held.isEmpty || !exchange.heldBack.isEmpty {
+            if let exchange, awaitsTail(exchange) {
                 return lastMove + limits.holdTimeout
             }
             // One side is gone and the other takes nothing: there is no one to wait for.
@@ -35,6 +35,16 @@ extension Session {
             return lastMove + (tunnel?.awaitsServer == true ? limits.idleTimeout : limits.tunnelIdleTimeout)
         case .closing: return phaseDeadline != .never ? phaseDeadline : lastMove + limits.writeTimeout
         }
+    }
+
+    /// A call of gRPC goes on for as long as both sides like, and one that is open says little at times.
+    private func mustKeepRate(_ exchange: Exchange) -> Bool {
+        !exchange.requestEnded && exchange.application != .grpc
+    }
+
+    /// Something of a tunnel is held that a silence may set free.
+    private func awaitsTail(_ exchange: Exchange) -> Bool {
+        !(exchange.held.isEmpty && exchange.heldBack.isEmpty) && tunnel?.tailWaited != true
     }
 
     private var rateDeadline: Ticks { (exchange?.rateMark.at ?? now) + limits.bodyGrace }
@@ -68,7 +78,7 @@ extension Session {
             if exchange == nil || input.isEmpty { phase = .closed } else { tooSlow() }
         case .hold: checkRate()
         case .exchange:
-            if let exchange, !exchange.requestEnded {
+            if let exchange, mustKeepRate(exchange) {
                 checkRate()
             } else if let exchange {
                 dropOrigin(reset: true)
@@ -76,7 +86,7 @@ extension Session {
             }
         case .tunnel:
             guard let exchange else { return }
-            if !exchange.held.isEmpty || !exchange.heldBack.isEmpty {
+            if awaitsTail(exchange) {
                 tailWaitedLongEnough(exchange)
             } else {
                 tunnelEnded(exchange)

@@ -64,8 +64,12 @@ extension Session {
         guard let tunnel else { return }
         phaseDeadline = .never
         if tunnel.isRead {
-            exchange.inspection.open(.request, as: .packet, codings: [])
-            exchange.inspection.open(.response, as: .packet, codings: [])
+            if let agreed = tunnel.webSocket {
+                exchange.openWebSocket(agreed)
+            } else {
+                exchange.inspection.open(.request, as: .packet, codings: [])
+                exchange.inspection.open(.response, as: .packet, codings: [])
+            }
             // The offsets of a body that came before an upgrade are not those of the tunnel.
             exchange.held.clear()
             exchange.heldBack.clear()
@@ -80,10 +84,11 @@ extension Session {
         if phase == .tunnel, !tunnel.awaitsServer { pushInput(exchange) }
     }
 
-    /// A response of 101 has been relayed; what follows is another protocol.
-    func becomeTunnel(_ exchange: Exchange) {
+    /// A response of 101 has been relayed; what follows is another protocol: a WebSocket that can be read, or anything.
+    func becomeTunnel(_ exchange: Exchange, _ webSocket: WebSocketExtensions?) {
         let tunnel = Tunnel()
-        tunnel.isRead = exchange.reads.contains(.packet)
+        tunnel.webSocket = webSocket
+        tunnel.isRead = webSocket != nil || exchange.reads.contains(.packet)
         self.tunnel = tunnel
         startTunnel(exchange)
     }
@@ -236,7 +241,7 @@ extension Session {
         if phase == .tunnel { deliverTunnel(exchange, bytes) }
     }
 
-    // MARK: Packet sensors
+    // MARK: Sensors
 
     private func sendTunnel(_ exchange: Exchange, _ bytes: UnsafeRawBufferPointer, end: Bool = false) {
         guard let tunnel, let origin else { return }
@@ -250,6 +255,7 @@ extension Session {
         guard passes(exchange) else { return }
         exchange.held.append(bytes)
         worker.held(bytes.count)
+        tunnel.tailWaited = false
         releaseTunnel(exchange)
     }
 
@@ -264,6 +270,7 @@ extension Session {
         exchange.feed(.response, bytes, end: end)
         guard passes(exchange) else { return }
         exchange.heldBack.append(bytes)
+        tunnel.tailWaited = false
         releaseTunnel(exchange)
     }
 
@@ -289,12 +296,16 @@ extension Session {
         worker.released(upCount)
         exchange.bytesOut += UInt64(upCount)
         exchange.bytesIn += UInt64(downCount)
+        guard max(exchange.held.count, exchange.heldBack.count) > exchange.holdMost else { return }
+        exchange.note(Rejection.endlessCoding.threat)
+        refuseTunnel(exchange)
     }
 
     /// Silence: an interactive stream must not stall on a tail that could become a match.
     func tailWaitedLongEnough(_ exchange: Exchange) {
         exchange.inspection.releaseTail(.request)
         exchange.inspection.releaseTail(.response)
+        tunnel?.tailWaited = true
         releaseTunnel(exchange)
     }
 
@@ -302,9 +313,24 @@ extension Session {
 
     func refuseTunnel(_ exchange: Exchange) {
         dropOrigin(reset: true)
-        transport.setResetOnClose()
+        let isTold = sendClose(exchange)
+        if !isTold { transport.setResetOnClose() }
         finish(exchange)
-        phase = .closed
+        phase = isTold ? .closing(linger: true) : .closed
+    }
+
+    /// Tells the client of a WebSocket why it ends (RFC 6455 section 7.4.1). Not within a frame, of which the rest is missing.
+    private func sendClose(_ exchange: Exchange) -> Bool {
+        guard phase == .tunnel, let request = exchange.requestFrames, let response = exchange.responseFrames,
+            exchange.inspection.isAtFrame(.response), tunnel?.down.ended == false
+        else { return false }
+        let isMalformed = request.isBroken || response.isBroken
+        worker.outbox.removeAll()
+        defer { worker.outbox.removeAll() }
+        WebSocketFrames.close(
+            isMalformed ? 1002 : 1008, "\(denial(exchange)) (event \(exchange.id))", into: &worker.outbox)
+        do throws(Errno) { try transport.write(worker.outbox.readable) } catch { return false }
+        return true
     }
 
     func tunnelFailed(_ exchange: Exchange) { refuseTunnel(exchange) }
