@@ -294,3 +294,17 @@ def test_reloads_among_streams(world, gateway, resolver, outside):  # noqa: F811
             gateway.reload(config + f"limits: {{idle_timeout: {60 + turn}s}}\n")
         done = load.result()
     assert "20000 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
+
+
+def test_what_was_agreed_on_is_spoken(world, gateway, resolver, origin):
+    """HTTP/1.1 where ALPN chose HTTP/2 would be read by one and not by another (RFC 9113 section 3.4)."""
+    for words in (b"GET / HTTP/1.1\r\nhost: origin.example\r\n\r\n", b"SSH-2.0-x\r\n"):
+        tls = connect(world, gateway, "origin.example", context=client(ca(gateway), alpn=["h2"]), source=POD_DH157)
+        assert tls.selected_alpn_protocol() == "h2"
+        tls.sendall(words)
+        try:
+            assert tls.recv(100) == b""
+        except OSError:
+            pass
+        assert gateway.event_of(tls)["threat"] == "malformed_http"
+    assert not origin.conversations

@@ -24,16 +24,28 @@ extension Session {
     func settle(_ detected: Detected) {
         switch detected {
         case .needMore: break
+        case .application(.http2): beginStreams()
+        case _ where hasAgreedOnHTTP2: refuseOtherThanAgreed()
         case .http1: phase = .head
         case .serverNameTLS(let hello):
             // TLS inside TLS is not undone again: what is known stays what is known of the outer one.
             if tls == nil { tls = ClientTLS(hello) }
             openTunnel(.tls, serverName: hello.serverName)
         case .malformedTLS: refuseMalformedTLS()
-        case .application(.http2): beginStreams()
         case .application(let application): openTunnel(application, serverName: nil)
         case .unknown: openTunnel(.tcp, serverName: nil)
         }
+    }
+
+    private var hasAgreedOnHTTP2: Bool { isSecure && tls?.facts?.alpn == "h2" }
+
+    /// RFC 9113 section 3.4: what begins otherwise than HTTP/2 was not agreed on.
+    private func refuseOtherThanAgreed() {
+        let exchange = currentExchange()
+        exchange.application = .http2
+        exchange.aim(at: target)
+        exchange.note(.malformedHTTP)
+        refuseTunnel(exchange)
     }
 
     /// HTTP/2, agreed on by ALPN or known before (RFC 9113 section 3.3).
