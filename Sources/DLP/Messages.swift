@@ -88,7 +88,7 @@ final class Messages {
         (isBroken, released, isAtFrame) = (false, 0, true)
     }
 
-    var wantsContent: Bool { isReading && !isLost }
+    var wantsContent: Bool { isReading && inMessage && !isLost }
 
     // MARK: Reading
 
@@ -195,13 +195,14 @@ final class Messages {
     private func read(_ content: UnsafeRawBufferPointer) {
         let from = contentBytes
         contentBytes += UInt64(content.count)
-        each.readMessage(content, ended: false)
+        // What began earlier is found first, however much comes at once: it stands for a rule of several patterns.
         if joinedUntil > from {
             let count = Int(min(joinedUntil - from, UInt64(content.count)))
             let part = UnsafeRawBufferPointer(rebasing: content[..<count])
             pair.readMessage(part, ended: false)
             joined.readMessage(part, ended: false)
         }
+        each.readMessage(content, ended: false)
         keepTail(content)
         var keepFrom = min(each.windowFrom, contentBytes - UInt64(min(tail.count, owner.limits.matchBytes)))
         if isJoining { keepFrom = min(keepFrom, pair.windowFrom, joined.windowFrom) }
@@ -267,7 +268,7 @@ final class Messages {
 
     /// The direction has ended; a message that has not was cut off.
     func finish() {
-        if inMessage, wantsContent { endValues() }
+        if wantsContent { endValues() }
         owner.decideNegations()
         (inMessage, frameEnd) = (false, wireBytes)
     }

@@ -73,8 +73,9 @@ final class FrameReader {
             case .end(let frame):
                 if isControl { readControl(inspection) }
                 if frame.isFinal, !isControl { inspection.endMessage(side) } else { inspection.endFrame(side) }
-            case .violation:
-                broke(rest, inspection)
+            case .violation(_, let consumed):
+                inspection.skip(side, consumed)
+                broke(UnsafeRawBufferPointer(rebasing: rest[consumed...]), inspection)
                 return false
             }
         }

@@ -50,7 +50,8 @@ public struct WebSocketFrames: Sendable {
         case payload(Range<Int>, mask: UInt32)
         /// The frame has ended.
         case end(Frame)
-        case violation(WebSocketFault)
+        /// `consumed` bytes are part of what is wrong.
+        case violation(WebSocketFault, consumed: Int)
     }
 
     private enum State: UInt8 { case header, payload, end, refused }
@@ -84,7 +85,7 @@ public struct WebSocketFrames: Sendable {
         case .end:
             state = .header
             return .end(frame)
-        case .refused: return .violation(fault ?? WebSocketFault(message: "a frame"))
+        case .refused: return .violation(fault ?? WebSocketFault(message: "a frame"), consumed: 0)
         }
     }
 
@@ -95,10 +96,10 @@ public struct WebSocketFrames: Sendable {
             headerCount += 1
             used += 1
             // What is wrong shows as early as it can, so that nothing waits for the rest of such a header.
-            if headerCount == 1, let fault = checkFirst() { return refuse(fault) }
-            if headerCount == 2, let fault = checkSecond() { return refuse(fault) }
+            if headerCount == 1, let fault = checkFirst() { return refuse(fault, used) }
+            if headerCount == 2, let fault = checkSecond() { return refuse(fault, used) }
             guard headerCount >= 2, headerCount == headerLength else { continue }
-            if let fault = settle() { return refuse(fault) }
+            if let fault = settle() { return refuse(fault, used) }
             return .frame(frame, consumed: used)
         }
         return .needMore(consumed: used)
@@ -108,7 +109,9 @@ public struct WebSocketFrames: Sendable {
         if bytes.isEmpty { return .needMore(consumed: 0) }
         let count = Int(min(frame.length - taken, UInt64(bytes.count)))
         let turned = turnedMask
-        if frame.opcode == .close, let fault = checkClose(bytes, count, turned) { return refuse(fault) }
+        if frame.opcode == .close, let fault = checkClose(bytes, count, turned) {
+            return refuse(fault, 2 - Int(taken))
+        }
         taken += UInt64(count)
         if taken == frame.length { state = .end }
         return .payload(0..<count, mask: turned)
@@ -202,10 +205,10 @@ public struct WebSocketFrames: Sendable {
         }
     }
 
-    private mutating func refuse(_ fault: WebSocketFault) -> Step {
+    private mutating func refuse(_ fault: WebSocketFault, _ consumed: Int) -> Step {
         state = .refused
         self.fault = fault
-        return .violation(fault)
+        return .violation(fault, consumed: consumed)
     }
 
     // MARK: Payloads

@@ -54,7 +54,7 @@ func frame(
                 case .end:
                     lines.append("end " + String(decoding: text, as: UTF8.self))
                     text = []
-                case .violation(let fault):
+                case .violation(let fault, _):
                     lines.append("\(fault.message)")
                     return lines
                 }
