@@ -1,10 +1,14 @@
 """HTTP/2 as the RFCs have it, frame by frame: what is an error of the connection, what of the stream, and what is none.
 
 Each case sends frames behind a preface and SETTINGS, and a PING at its end: the answer to that tells that the connection lives.
+All are sent in the clear, by prior knowledge, and over TLS.
 """
 
+import os
+import shutil
 import struct
 
+import hpack
 import pytest
 
 from http2frames import (
@@ -14,6 +18,9 @@ from http2frames import (
 from http2server import Server
 from net import ORIGIN
 from peers import Origin
+from test_tls import ca, identities, outside  # noqa: F401
+from test_tls import connect as handshake
+from tlspeers import client, over_tls
 
 PORT = 8080
 
@@ -24,23 +31,35 @@ services:
 
 
 @pytest.fixture(scope="module")
-def gateway(shared):
-    return shared(CONFIG)
+def gateway(shared, outside):  # noqa: F811
+    return shared(CONFIG + f'tls: {{trust: "{outside.certificate}"}}\n')
 
 
 @pytest.fixture(scope="module")
-def server(world):
+def server(world, outside, identities):  # noqa: F811
     """Answers with the length of the content; what it must never see is looked for at the end."""
-    def answers(request):
-        request.respond(b"" if request.fields[":method"] == "HEAD" else b"%d bytes" % len(request.body))
+    def head(request):
+        if request.path == "/early":
+            request.respond(b"enough")
 
-    server = Server(answers)
-    with Origin(world, PORT, handler=server, timeout=60):
+    def answers(request):
+        if request.path != "/early":
+            request.respond(b"" if request.fields[":method"] == "HEAD" else b"%d bytes" % len(request.body))
+
+    server = Server(answers, head=head)
+    secured = over_tls(outside.server(identities["origin.example"], alpn=["h2"]), server)
+    with Origin(world, PORT, handler=server, timeout=60), Origin(world, 443, handler=secured, timeout=60):
         yield server
 
 
 def connect(world, *first):
     return Peer(world.connect(ORIGIN, PORT, timeout=2), *first)
+
+
+def secure(world, gateway, *first):
+    """The same over TLS, by ALPN."""
+    context = client(ca(gateway), alpn=["h2"])
+    return Peer(handshake(world, gateway, "origin.example", timeout=2, context=context), *first)
 
 
 class Connection:
@@ -117,6 +136,7 @@ MALFORMED = Stream(PROTOCOL)
 INDEXED = b"\x82\x86\x84"  # GET, http, / of the static table
 AUTHORITY = b"\x01" + text("origin.example")
 GOOD = INDEXED + AUTHORITY
+HUFFMAN = hpack.Encoder().encode([*pseudo(), ("user-agent", "weir"), ("x-some", "words & more = {}")], huffman=True)
 
 CASES = {
     # RFC 9113 section 3.4
@@ -132,6 +152,8 @@ CASES = {
     "4.1-reserved-bit-of-a-request": (frame(HEADERS, END_HEADERS | END_STREAM, 1 << 31 | 1, block(*pseudo())), Answer()),
     # Section 4.2
     "4.2-largest-data": (post() + data(b"a" * 16_384), Answer(body=b"16384 bytes")),
+    "4.2-largest-headers": (
+        headers([*pseudo(), ("x", "a" * (16_384 - len(block(*pseudo(), ("x", "a" * 16_000))) + 16_000))]), Answer()),
     "4.2-data-too-large": (post() + data(b"a" * 16_385), Stream(SIZE)),
     "4.2-headers-too-large": (headers([*pseudo(), ("x", "a" * 16_400)]), Connection(SIZE)),
     "4.2-settings-too-large": (frame(SETTINGS, 0, 0, struct.pack(">HI", 0xaaaa, 0) * 2731), Connection(SIZE)),
@@ -187,6 +209,11 @@ CASES = {
     # Section 5.1.2
     "5.1.2-more-streams-than-allowed": (
         b"".join(post(1 + 2 * number) for number in range(129)), Stream(REFUSED, PROTOCOL, stream=257)),
+    "5.1.2-as-many-as-allowed": (
+        b"".join(post(1 + 2 * number) for number in range(128)) + b"".join(data(b"", 1 + 2 * number) for number in range(128)),
+        Answer(stream=255)),
+    "5.1.2-those-that-ended-make-room": (
+        b"".join(post(1 + 2 * number) for number in range(128)) + reset(1) + get(257), Answer(stream=257)),
     # Section 5.3, which RFC 9113 keeps for its frames alone
     "5.3-priority-on-itself": (priority(1, on=1) + get(3), Either(Answer(stream=3), MALFORMED)),
     "5.3-headers-on-themselves": (
@@ -215,6 +242,8 @@ CASES = {
         Answer()),
     "6.2-with-priority": (
         raw(struct.pack(">IB", 1 << 31, 255) + GOOD, flags=END_HEADERS | END_STREAM | PRIORITIZED), Answer()),
+    "6.2-nothing-but-padding": (raw(b"\x03\0\0\0", flags=END_HEADERS | END_STREAM | PADDED), MALFORMED),
+    "6.2-no-room-for-the-padding": (raw(b"", flags=END_HEADERS | END_STREAM | PADDED), Connection(SIZE, PROTOCOL)),
     # Section 6.3
     "6.3-priority-on-stream-zero": (priority(0), Connection(PROTOCOL)),
     # Section 6.4
@@ -289,6 +318,11 @@ CASES = {
     "8.1-content-with-get": (headers(pseudo(), 1, END_HEADERS) + data(), Answer(body=b"5 bytes")),
     "8.1-trailers": (post() + data(end=False) + headers([("x-end", "1")]), Answer(body=b"5 bytes")),
     "8.1-trailers-alone": (post() + headers([("x-end", "1")]), Answer(body=b"0 bytes")),
+    "8.1-continue-is-expected": (post(1, ("expect", "100-continue")) + data(), Answer(body=b"5 bytes")),
+    "8.1-trailers-in-pieces": (
+        post() + data(end=False) + frame(HEADERS, END_STREAM, 1, block(("x", "1")))
+        + frame(CONTINUATION, END_HEADERS, 1, block(("y", "2"))), Answer(body=b"5 bytes")),
+    "8.1-content-behind-trailers": (post() + data(end=False) + headers([("x", "1")]) + data(), GONE),
     "8.1-streams-mixed": (
         post(1) + post(3) + data(stream=1, end=False) + data(stream=3, end=False) + data(b"!", 3) + data(b"!!", 1),
         Answer(body=b"7 bytes")),
@@ -299,6 +333,8 @@ CASES = {
     "8.1.1-more-than-its-length": (post(1, ("content-length", "4")) + data(), MALFORMED),
     "8.1.1-more-in-two-frames": (post(1, ("content-length", "6")) + data(end=False) + data(), MALFORMED),
     "8.1.1-length-without-content": (get(1, ("content-length", "5")), MALFORMED),
+    "8.1.1-length-of-nothing": (get(1, ("content-length", "0")), Answer()),
+    "8.1.1-less-before-trailers": (post(1, ("content-length", "6")) + data(end=False) + headers([("x", "1")]), MALFORMED),
     "8.1.1-two-lengths": (post(1, ("content-length", "5"), ("content-length", "5")) + data(), MALFORMED),
     "8.1.1-length-that-is-none": (post(1, ("content-length", "+5")) + data(), MALFORMED),
     "8.1.1-lengths-in-one": (post(1, ("content-length", "5, 5")) + data(), MALFORMED),
@@ -362,17 +398,43 @@ CASES = {
     "8.5-connect-without-authority": (headers([(":method", "CONNECT")], 1, END_HEADERS), MALFORMED),
     "8.5-connect-without-port": (
         headers([(":method", "CONNECT"), (":authority", "origin.example")], 1, END_HEADERS), MALFORMED),
+    "8.5-connect-to-port-zero": (
+        headers([(":method", "CONNECT"), (":authority", "origin.example:0")], 1, END_HEADERS), MALFORMED),
+    "8.5-connect-that-has-ended": (headers([(":method", "CONNECT"), (":authority", "origin.example:1")]), MALFORMED),
+    "8.5-connect-with-a-length": (
+        headers([(":method", "CONNECT"), (":authority", "origin.example:1"), ("content-length", "5")], 1, END_HEADERS),
+        MALFORMED),
+    # Section 8.6: HTTP/2 has no Upgrade, and so no way back.
+    "8.6-upgrade": (get(1, ("connection", "upgrade"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")), MALFORMED),
     # RFC 8441
     "rfc8441-4-protocol-without-connect": (headers([*pseudo(), (":protocol", "websocket")]), MALFORMED),
     "rfc8441-4-connect-without-path": (
         headers([*pseudo("CONNECT", without=[":path"]), (":protocol", "websocket")], 1, END_HEADERS), MALFORMED),
     "rfc8441-4-two-protocols": (
         headers([*pseudo("CONNECT"), (":protocol", "websocket"), (":protocol", "websocket")], 1, END_HEADERS), MALFORMED),
+    "rfc8441-4-connect-without-scheme": (
+        headers([*pseudo("CONNECT", without=[":scheme"]), (":protocol", "websocket")], 1, END_HEADERS), MALFORMED),
+    "rfc8441-4-connect-without-authority": (
+        headers([*pseudo("CONNECT", without=[":authority"]), (":protocol", "websocket")], 1, END_HEADERS), MALFORMED),
+    "rfc8441-4-protocol-behind-others": (
+        headers([*pseudo("CONNECT"), ("x", "1"), (":protocol", "websocket")], 1, END_HEADERS), MALFORMED),
+    "rfc8441-4-an-empty-protocol": (headers([*pseudo("CONNECT"), (":protocol", "")], 1, END_HEADERS), MALFORMED),
+    "rfc8441-4-a-protocol-that-nobody-knows": (
+        headers([*pseudo("CONNECT"), (":protocol", "connect-udp")], 1, END_HEADERS), MALFORMED),
+    "rfc8441-5-a-socket-that-has-ended": (headers([*pseudo("CONNECT"), (":protocol", "websocket")]), MALFORMED),
+    "rfc8441-3-setting-of-the-client": (setting(8, 1) + get(), Answer()),
     "rfc8441-3-setting-that-is-no-truth": (setting(8, 2), Connection(PROTOCOL)),
     # RFC 9218
     "rfc9218-7.1-update": (frame(PRIORITY_UPDATE, 0, 0, struct.pack(">I", 1) + b"u=1") + get(), Answer()),
     "rfc9218-7.1-update-on-a-stream": (
         get() + frame(PRIORITY_UPDATE, 0, 1, struct.pack(">I", 1) + b"u=1"), Connection(PROTOCOL)),
+    # Updates are not acted on, and so are frames of an extension that is not known (RFC 9113 section 5.5).
+    "rfc9218-7.1-update-without-a-stream": (frame(PRIORITY_UPDATE, 0, 0, b"\0\0"), Either(Nothing(), Connection(SIZE))),
+    "rfc9218-7.1-update-of-stream-zero": (
+        frame(PRIORITY_UPDATE, 0, 0, struct.pack(">I", 0) + b"u=1"), Either(Nothing(), Connection(PROTOCOL))),
+    "rfc9218-7.1-update-that-cannot-be-read": (
+        frame(PRIORITY_UPDATE, 0, 0, struct.pack(">I", 1) + b"\xff=") + get(), Answer()),
+    "rfc9218-2.1-setting-that-is-no-truth": (setting(9, 2), Either(Nothing(), Connection(PROTOCOL))),
     "rfc9218-5-field": (get(1, ("priority", "u=0, i")), Answer()),
     # RFC 7541
     "rfc7541-6.1-index-zero": (raw(b"\x80"), Connection(COMPRESSION)),
@@ -394,6 +456,18 @@ CASES = {
     "rfc7541-5.2-name-cut": (raw(GOOD + b"\0\x05ab"), Connection(COMPRESSION)),
     "rfc7541-5.2-field-without-value": (raw(GOOD + b"\0" + text("x")), Connection(COMPRESSION)),
     "rfc7541-5.2-huffman": (raw(INDEXED + b"\x01" + b"\x8b" + b"\x3d\x86\x98\xd5\x7f"), Connection(COMPRESSION)),
+    "rfc7541-5.2-huffman-well-said": (raw(HUFFMAN), Answer()),
+    "rfc7541-5.2-huffman-without-an-octet": (raw(GOOD + b"\0" + text("x") + b"\x81\xff"), Connection(COMPRESSION)),
+    "rfc7541-4.1-larger-than-the-table": (
+        raw(INDEXED + b"\x41" + text("origin.example") + b"\x40" + text("x") + text("a" * 5000)) + raw(INDEXED + b"\xbe", 3),
+        Connection(COMPRESSION)),
+    "rfc7541-4.2-size-in-trailers": (post() + data(end=False) + raw(b"\x20" + block(("x", "1"))), Answer(body=b"5 bytes")),
+    "rfc7541-4.2-size-in-a-continuation": (
+        raw(INDEXED, flags=END_STREAM) + frame(CONTINUATION, END_HEADERS, 1, b"\x20" + AUTHORITY), Connection(COMPRESSION)),
+    "rfc7541-4.2-size-of-all-bits": (raw(b"\x3f" + b"\xff" * 9 + b"\x01" + GOOD), Connection(COMPRESSION)),
+    "rfc7541-5.1-length-without-end": (raw(GOOD + b"\0" + text("x") + b"\x7f" + b"\xff" * 12), Connection(COMPRESSION)),
+    "rfc7541-5.1-number-of-many-zeros": (raw(b"\x3f" + b"\x80" * 20 + b"\0" + GOOD), Connection(COMPRESSION)),
+    "rfc7541-6.2.1-index-of-a-name-without-value": (raw(GOOD + b"\x44"), Connection(COMPRESSION)),
     "rfc7541-5.2-huffman-padded-with-zeros": (raw(GOOD + b"\0" + text("x") + b"\x81\x00"), Connection(COMPRESSION)),
     "rfc7541-5.2-huffman-padded-too-long": (raw(GOOD + b"\0" + text("x") + b"\x82\x1f\xff"), Connection(COMPRESSION)),
     "rfc7541-5.2-huffman-with-its-end": (raw(GOOD + b"\0" + text("x") + b"\x84\xff\xff\xff\xff"), Connection(COMPRESSION)),
@@ -405,19 +479,78 @@ def test_there_are_many():
     assert len(CASES) >= 140
 
 
+@pytest.mark.parametrize("how", ["clear", "tls"])
 @pytest.mark.parametrize("name", CASES)
-def test_case(world, gateway, resolver, server, name):
+def test_case(world, gateway, resolver, server, name, how):
     case = CASES[name]
-    if len(case) == 3:
-        peer = connect(world, case[1])
-    else:
-        peer = connect(world)
+    first = case[1:2] if len(case) == 3 else ()
+    peer = connect(world, *first) if how == "clear" else secure(world, gateway, *first)
+    if not first:
         peer.send(case[0] + frame(PING, 0, 0, PROBE))
     try:
         case[-1].check(peer)
     finally:
         peer.close()
     assert not server.errors, "what goes on is as it must be"
+
+
+# Streams that have closed (RFC 9113 section 5.1): what is still on its way then is left alone or an error, and never a request.
+
+def answered(peer):
+    peer.send(get())
+    return peer.until(lambda: 1 in peer.over and peer.status(1) == "200")
+
+
+def taken_back(peer):
+    peer.send(post() + reset() + frame(PING, 0, 0, b"12345678"))
+    return peer.until(lambda: any(one[0] == PING for one in peer.frames))
+
+
+def refused(peer):
+    peer.send(post(1, ("X", "1")))
+    return peer.until(lambda: peer.code(1) is not None)
+
+
+def answered_early(peer):
+    """Before the request has ended: the rest of it is not wanted."""
+    peer.send(post(1, path="/early"))
+    return peer.until(lambda: 1 in peer.over and peer.code(1) is not None)
+
+
+LATE = {
+    "data": (data(b"late", end=False), Either(Nothing(), GONE)),
+    "the-end": (data(b"late"), Either(Nothing(), GONE)),
+    "nothing-but-the-end": (data(b""), Either(Nothing(), GONE)),
+    "padded-data": (data(b"\x01a\0", flags=PADDED), Either(Nothing(), GONE)),
+    "trailers": (headers([("x", "1")]), Either(Nothing(), GONE)),
+    "another-head": (get(), Either(Nothing(), GONE)),
+    "priority": (priority(1), Nothing()),
+    "reset": (reset(), Nothing()),
+    "window": (window(10, 1), Nothing()),
+    "window-of-nothing": (window(0, 1), Either(Nothing(), MALFORMED)),
+    "window-that-overflows": (window((1 << 31) - 1, 1), Either(Nothing(), Stream(FLOW))),
+    "continuation": (frame(CONTINUATION, END_HEADERS, 1, GOOD), Connection(PROTOCOL, CLOSED)),
+    "push": (frame(PUSH, END_HEADERS, 1, struct.pack(">I", 2) + GOOD), Connection(PROTOCOL)),
+    "unknown": (frame(0xee, 0xff, 1, b"x"), Nothing()),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+@pytest.mark.parametrize("close", [answered, taken_back, refused, answered_early])
+def test_late_frames(world, gateway, resolver, server, close, late):
+    frames, outcome = LATE[late]
+    peer = connect(world)
+    assert close(peer), peer.frames
+    before = len(server.requests)
+    peer.frames.clear()
+    peer.send(frames + frame(PING, 0, 0, PROBE))
+    outcome.check(peer)
+    if not peer.ended and peer.goodbye is None:
+        peer.send(get(3))
+        assert peer.until(lambda: 3 in peer.over) and peer.status(3) == "200", peer.frames
+        before += 1
+    peer.close()
+    assert len(server.requests) == before
 
 
 def test_connections_after_all_that(world, gateway, resolver, server):
@@ -468,3 +601,51 @@ def test_answers_to_settings_and_pings(world, gateway, resolver, server):
     kinds = [(one[0], one[1], one[3]) for one in peer.frames if one[0] in (PING, SETTINGS) and one[1] & ACK]
     assert (PING, ACK, b"\0\1\2\3\4\5\6\7") in kinds and kinds.count((SETTINGS, ACK, b"")) == 2
     assert peer.frames[0][0] == SETTINGS and not peer.frames[0][1] & ACK, "SETTINGS are the server's preface"
+
+
+def test_a_preface_byte_by_byte(world, gateway, resolver, server):
+    peer = connect(world, b"")
+    for byte in PREFACE + setting(4, 70_000) + get() + frame(PING, 0, 0, PROBE):
+        peer.send(bytes([byte]))
+    Answer(body=b"0 bytes").check(peer)
+
+
+def test_what_the_server_says_of_itself(world, gateway, resolver, server):
+    """SETTINGS that tell its bounds, in order to be kept to (RFC 9113 section 6.5.2, RFC 8441, RFC 9218)."""
+    peer = connect(world)
+    assert peer.until(lambda: peer.frames)
+    told = dict(struct.iter_unpack(">HI", peer.frames[0][3]))
+    assert told[3] == 128 and told[5] == 16_384 and told[6] == 65_536 and told[8] == 1 and told[9] == 1
+
+
+# Clients of others
+
+
+def test_nghttp(world, gateway, resolver, server, tmp_path):
+    """Heads in pieces, padding, trailers, what is expected, priorities of both kinds, small windows and tables."""
+    content = tmp_path / "content"
+    content.write_bytes(b"a" * 100_000)
+    url = f"http://origin.example:{PORT}/"
+    for words in (
+        ["--continuation"], ["--padding=200"], ["--no-dep"], ["--no-rfc7540-pri"], ["-p", "9"], ["-w", "10", "-W", "10"],
+        ["-c", "0", "-c", "100"], ["-m", "20"], ["-d", str(content)], ["-d", str(content), "--no-content-length", "--padding=255"],
+        ["-d", str(content), "--trailer=x-end: 1", "--continuation"], ["-d", str(content), "--expect-continue"],
+    ):
+        done = world.run("pods", ["nghttp", "-v", *words, url], check=False, timeout=20)
+        body = f"{100_000 if '-d' in words else 0} bytes"
+        assert ":status: 200" in done.stdout and body in done.stdout, (words, done.stdout[-3000:])
+        assert "recv RST_STREAM" not in done.stdout and "recv GOAWAY" not in done.stdout, (words, done.stdout[-3000:])
+
+
+def test_h2load(world, gateway, resolver, server):
+    url = f"http://origin.example:{PORT}/"
+    done = world.run("pods", ["h2load", "-n", "200", "-c", "4", "-m", "100", url], timeout=30)
+    assert "200 succeeded, 0 failed, 0 errored" in done.stdout, done.stdout
+
+
+def test_varnishtest(world, gateway, resolver, server):
+    if not shutil.which("varnishtest"):
+        pytest.skip("needs varnishtest")
+    script = os.path.join(os.path.dirname(__file__), "http2.vtc")
+    done = world.run("pods", ["varnishtest", "-v", "-t", "20", f"-Dgateway={ORIGIN}:{PORT}", script], check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
