@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gateway import SSN_SENSOR, body_of
-from net import ORIGIN, POD
+from net import ORIGIN, POD, until
 from peers import Origin, answer
 from test_tls import ca, identities, outside  # noqa: F401
 from tlspeers import over_tls
@@ -117,6 +117,32 @@ def test_up_over_tls(world, gateway, resolver, big, outside, identities, source,
     received, status = asked.stdout.split()
     assert status == "200", asked.stderr
     assert int(received) == size
+    assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
+
+
+@pytest.fixture
+def nghttpd(world, nginx, outside, identities):  # noqa: F811
+    """A server of HTTP/2 alone, which answers when it has all of a request, with a file."""
+    stem = identities["origin.example"]
+    server = world.start("outside", ["nghttpd", "-d", nginx.root, "443", stem + ".key", stem + ".pem"])
+    until(lambda: world.run("outside", "ss -ltn | grep -q :443").returncode == 0, what="nghttpd")
+    yield server
+    server.terminate()
+    server.wait()
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("source", [POD, "10.244.0.9"])
+def test_http2_on_both_sides(world, gateway, resolver, big, nghttpd, source, direction):
+    path, size = big
+    url = "https://origin.example/" + (os.path.basename(path) if direction == "down" else "1k")
+    with Peak(gateway) as peak:
+        asked = world.run("pods", [
+            "curl", "-sS", "--http2", "--cacert", ca(gateway), "--interface", source, "-o", "/dev/null",
+            *(["-T", path] if direction == "up" else []), "-w", "%{http_code} %{http_version} %{size_download} %{size_upload}", url],
+            timeout=180)
+    status, version, down, up = asked.stdout.split()
+    assert (status, version) == ("200", "2") and int(down if direction == "down" else up) == size, asked.stdout
     assert peak.growth < 16_000, f"resident memory grew by {peak.growth} KiB"
 
 
