@@ -2,14 +2,15 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 
 # Nothing of the machine's own configuration, and no proxy of its environment, is to have a part in a test.
-ENVIRONMENT = {name: value for name, value in os.environ.items()
-               if not name.lower().endswith(("_proxy", "_ca_bundle")) and not name.lower().startswith(("pip_", "ssl_cert"))}
+_OTHERS = re.compile(r".*_proxy|.*_ca_bundle|pip_.*|ssl_cert.*|git_ssl.*|grpc_.*|node_.*|java_tool_options", re.IGNORECASE)
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not _OTHERS.fullmatch(name)}
 ENVIRONMENT.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0", PIP_CONFIG_FILE="/dev/null")
 
 
