@@ -198,6 +198,15 @@ def test_an_origin_that_is_not_to_be_trusted(world, gateway, resolver, outside, 
     assert session["threat"] == "untrusted_upstream" and words in session["tls"]["why"]
 
 
+def test_an_origin_that_sends_its_whole_chain(world, gateway, resolver, outside):
+    between = outside.intermediate()
+    stem = between.sign("plain.example")
+    with open(stem + ".pem", "a") as file, open(between.certificate) as issuer:
+        file.write(issuer.read())
+    with Origin(world, 443, PLAIN, handler=over_tls(outside.server(stem))):
+        assert body_of(https(world, gateway, "https://plain.example/whole-chain")) == (200, "ok\n")
+
+
 def weakly(outside, stem):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
