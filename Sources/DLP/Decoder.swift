@@ -28,6 +28,15 @@ final class Decoder {
         self.limits = limits
     }
 
+    /// What undoes codings in the order they were applied, and why not all of it is read: the coding applied last is undone
+    /// first, and what lies under an unknown one is read as it is.
+    static func undoing(_ codings: [ContentCoding], limits: Limits) -> (Decoder?, Uninspectable?) {
+        guard codings.count <= limits.decodeDepth else { return (nil, .decompressionBomb) }
+        let unknown = codings.lastIndex(of: .unsupported)
+        let known = Array(codings[(unknown.map { $0 + 1 } ?? 0)...])
+        return (known.isEmpty ? nil : Decoder(known, limits: limits), unknown.map { _ in .unknownCoding })
+    }
+
     var labels: [String] { stages.map(\.coding.label) }
 
     /// The raw bytes of one slice; they must stay until the last pull. `rawEnd`: offset after them in the body.

@@ -11,6 +11,9 @@ struct Cursor {
     let allowance: Int
     /// The work was too much: the pattern reads no more of this value.
     var givenUp = false
+
+    /// Takes over what it cost to read on as if a message were the last, but for a share that is free.
+    mutating func charge(endOfMessage after: Cursor) { work = max(work, after.work - Search.messageWork) }
 }
 
 /// Finds the matches of one pattern in a value that comes in pieces: leftmost first, each search going on at the end of
@@ -33,6 +36,8 @@ struct Search {
     static let streamWork = 512 * 1024
     static let valueWork = 32 * 1024
     static let workPerByte = 16
+    /// Work on the end of a message that is not charged to the stream: what is typed key by key should not use it up.
+    static let messageWork = 256
 
     func begin(_ window: Window, _ list: ReadList) {
         scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
@@ -78,7 +83,8 @@ struct Search {
             case .pending:
                 let available = window.count - at
                 let heavy = cursor.work > before
-                cursor.work = before
+                // Asked for at places that are the same in any cut, so it can be charged.
+                if !settle { cursor.work = before }
                 cursor.live = true
                 cursor.retryAt = available + (heavy ? available : available < 256 ? 1 : available / 8)
                 cursor.next = window.start + UInt64(at)

@@ -70,20 +70,10 @@ final class Stream {
         (self.context, self.list) = (context, list)
         (settled, joins) = (false, false)
         if list.lanes.isEmpty { return }
-        source = .plain
-        if !codings.isEmpty { openCoded(codings) }
+        let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
+        source = decoder.map(Source.coded) ?? .plain
+        if let outcome { owner.cannotRead(outcome) }
         begin(from: 0)
-    }
-
-    /// The coding applied last is undone first; what lies under an unknown one is read as it is.
-    private func openCoded(_ codings: [ContentCoding]) {
-        guard codings.count <= owner.limits.decodeDepth else { return owner.cannotRead(.decompressionBomb) }
-        var known = codings[...]
-        if let unknown = codings.lastIndex(of: .unsupported) {
-            owner.cannotRead(.unknownCoding)
-            known = codings[(unknown + 1)...]
-        }
-        if !known.isEmpty { source = .coded(Decoder(Array(known), limits: owner.limits)) }
     }
 
     /// A value begins.
@@ -122,13 +112,22 @@ final class Stream {
         scanWhole(content, end: ended, settle: false)
     }
 
-    /// Reads what is kept as if the value ended here, and then goes on as if it had not been asked.
+    /// Reads what is kept as if the value ended here, and then goes on as if it had not been asked, but for the work:
+    /// messages of one byte must not each have thousands of starts looked at for nothing.
     func readAsEnded() {
-        guard cursors.contains(where: \.live) else { return }
+        guard isWaiting else { return }
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        // What a feed left for later is looked at now, so that the work is the same in any cut.
+        scanWhole(nothing, end: false, settle: true)
+        guard isWaiting else { return }
         let before = (cursors, carry, windowStart)
-        scanWhole(UnsafeRawBufferPointer(start: nil, count: 0), end: true, settle: false)
+        scanWhole(nothing, end: true, settle: false)
+        let after = cursors
         (cursors, carry, windowStart) = before
+        for at in cursors.indices { cursors[at].charge(endOfMessage: after[at]) }
     }
+
+    private var isWaiting: Bool { cursors.contains(where: \.live) }
 
     /// Offset in all the content of the first byte that is kept, and of the first that could be of a match in force.
     var windowFrom: UInt64 { valueFrom + windowStart }

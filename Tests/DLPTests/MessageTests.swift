@@ -330,4 +330,23 @@ import Testing
         // Generous: what is guarded against takes for ever.
         #expect(time < .seconds(10))
     }
+
+    /// Each might be the last, and each leaves thousands of starts open.
+    @Test func hostileMessagesOfOneByteCostABoundedTime() throws {
+        let inspection = Inspection(scratch: Scratch())
+        inspection.reset(try Make.profile([#"[\w.]+@[\w.]+"#], action: .alert))
+        let messages = Array(repeating: Message("x"), count: 6000)
+        let time = ContinuousClock().measure { _ = Self.forward(inspection, messages) }
+        #expect(time < .seconds(10))
+        #expect(inspection.uninspectable == .patternOverrun && inspection.overruns == 1)
+    }
+
+    /// What is typed key by key is read to its end.
+    @Test func manySmallMessagesAreNoOverrun() throws {
+        let inspection = Inspection(scratch: Scratch())
+        inspection.reset(try Make.profile([#"[\w.]+@[\w.]+"#], action: .alert))
+        let text = String(repeating: "words of usual length that someone types, ", count: 200) + "a@b "
+        _ = Self.forward(inspection, text.utf8.map { Message([$0]) })
+        #expect(inspection.findings.count >= 1 && inspection.uninspectable == nil)
+    }
 }
