@@ -234,8 +234,9 @@ public final class Inspection {
     /// A frame has ended, and its message with it.
     public func endMessage(_ side: Side) { messages(side).end() }
 
-    /// What comes are no frames: the outcome is noted, and what is handed in is read as it is.
-    public func breakFrames(_ side: Side) { messages(side).violated() }
+    /// What comes are no frames: the outcome is noted, and what is handed in is read as it is. `unread`: how many of the
+    /// bytes that were skipped last, for a header, are handed in once more.
+    public func breakFrames(_ side: Side, unread: Int = 0) { messages(side).violated(unread: unread) }
 
     /// The direction has ended; `isWhole`: between two messages.
     public func endMessages(_ side: Side, isWhole: Bool) {

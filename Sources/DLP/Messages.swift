@@ -258,9 +258,11 @@ final class Messages {
         if over > 0 { tail.removeFirst(over) }
     }
 
-    /// These are no frames: what comes from here on is read as it is.
-    func violated() {
+    /// These are no frames: what comes from here on is read as it is. `unread`: how many of the bytes that were skipped
+    /// last are handed in once more.
+    func violated(unread: Int) {
         owner.cannotRead(.undecodable)
+        wireBytes -= UInt64(unread)
         if !inMessage { begin(compressed: false) }
         (isCompressed, isLost, isBroken) = (false, false, true)
         isUnmarked = true

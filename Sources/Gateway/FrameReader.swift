@@ -75,7 +75,10 @@ final class FrameReader {
                 if frame.isFinal, !isControl { inspection.endMessage(side) } else { inspection.endFrame(side) }
             case .violation(_, let consumed):
                 inspection.skip(side, consumed)
-                broke(UnsafeRawBufferPointer(rebasing: rest[consumed...]), inspection)
+                let header = frames.refusedHeader
+                inspection.breakFrames(side, unread: header.count)
+                header.withUnsafeBytes { inspection.feedMessage(side, $0) }
+                inspection.feedMessage(side, UnsafeRawBufferPointer(rebasing: rest[consumed...]))
                 return false
             }
         }
@@ -129,15 +132,11 @@ final class FrameReader {
             case .end:
                 inspection.endMessage(side)
             case .violation:
-                broke(rest, inspection)
+                inspection.breakFrames(side)
+                inspection.feedMessage(side, rest)
                 return false
             }
         }
-    }
-
-    private func broke(_ rest: UnsafeRawBufferPointer, _ inspection: Inspection) {
-        inspection.breakFrames(side)
-        inspection.feedMessage(side, rest)
     }
 }
 

@@ -123,6 +123,10 @@ public struct WebSocketFrames: Sendable {
         return turn == 0 ? mask : mask >> turn | mask << (32 - turn)
     }
 
+    /// The bytes of a header that was refused, whichever feed brought them: whoever reads on what are no frames begins with
+    /// these.
+    public var refusedHeader: [UInt8] { state == .refused ? (0..<headerCount).map { header[$0] } : [] }
+
     // MARK: Rules
 
     /// FIN, the reserved bits and the opcode (section 5.2).

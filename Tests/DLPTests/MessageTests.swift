@@ -310,6 +310,19 @@ import Testing
         #expect(inspection.releasable(.request) == 5)
     }
 
+    @Test func whatWasTakenForAHeaderIsReadOnceMore() throws {
+        let inspection = Inspection(scratch: Scratch())
+        inspection.reset(try Make.builtIn())
+        inspection.open(.request, as: .body, messagesOf: "frames", coding: .none)
+        inspection.skip(.request, 2)
+        inspection.breakFrames(.request, unread: 2)
+        for text in ["41", "11111111111111;"] {
+            Array(text.utf8).withUnsafeBytes { inspection.feedMessage(.request, $0) }
+            #expect(inspection.releasable(.request) == 0)
+        }
+        #expect(inspection.findings.map(\.rawOffset) == [0] && inspection.verdict == .deny)
+    }
+
     @Test func nothingIsHeldWhereNothingIsInForce() throws {
         let inspection = Inspection(scratch: Scratch())
         inspection.reset(try Make.builtIn(enforcing: false))

@@ -281,6 +281,24 @@ def test_what_is_no_frame_is_not_clean(straight, gateway, bad):
     assert gateway.sessions(path="/odd")[-1]["uninspectable"] == "undecodable"
 
 
+@pytest.mark.parametrize("start", [b"", b"\x82\xfe\x00\x05", b"\x82\xff\x80"], ids=["text", "short", "long"])
+def test_what_is_no_frame_is_read_from_its_first_byte(straight, gateway, start):
+    server = Server()
+    cuts = sorted({0, 1, len(start), len(start) + 3})
+    with straight.origin(server):
+        for cut in cuts:
+            peer = straight.peer(path=f"/raw/{len(start)}")
+            data = start + b" " * bool(start) + NUMBER + b" "
+            peer.send(data[:cut])
+            time.sleep(0.02)
+            peer.send(data[cut:])
+            peer.closed()
+            peer.close()
+            assert NUMBER not in server.data
+    for session in gateway.sessions(path=f"/raw/{len(start)}", action="deny", count=len(cuts)):
+        assert session["uninspectable"] == "undecodable" and len(session["findings"]) == 1
+
+
 def test_an_extension_that_nobody_knows(straight, gateway):
     with straight.origin(Server(b"x-secret")):
         peer = straight.peer(source=POD_OTHER, extensions="x-secret", path="/unknown")

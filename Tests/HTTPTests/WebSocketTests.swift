@@ -111,6 +111,31 @@ func frame(
         }
     }
 
+    /// Whoever reads on behind a violation reads the same in any cut, from the first byte that is no frame.
+    @Test func aRefusedHeaderIsAtHandWhole() {
+        let clean = frame(1, Array("ok".utf8))
+        for header: [UInt8] in [[0x32], [0x82, 0x80], [0x82, 0x7e, 0, 5], [0x82, 0x7f, 0x80, 1, 2, 3, 4, 5, 6, 7]] {
+            let bytes = clean + header + Array("tail".utf8)
+            for cut in 0...bytes.count {
+                var frames = WebSocketFrames(from: .server, isDeflated: false)
+                var (at, isRefused) = (0, false)
+                for end in [cut, bytes.count] {
+                    var isFed = false
+                    while !isFed, !isRefused {
+                        switch bytes[at..<end].withUnsafeBytes({ frames.step($0) }) {
+                        case .needMore(let consumed): (at, isFed) = (at + consumed, true)
+                        case .frame(_, let consumed): at += consumed
+                        case .payload(let range, _): at += range.count
+                        case .end: break
+                        case .violation(_, let consumed): (at, isRefused) = (at + consumed, true)
+                        }
+                    }
+                }
+                #expect(isRefused && frames.refusedHeader == header && at == clean.count + header.count)
+            }
+        }
+    }
+
     @Test func compressionIsMarkedOnceAMessage() {
         let message = "the bit of compression on the first frame of a message that may have it"
         let continued = frame(1, [1], fin: false, rsv: 0x40) + frame(0, [1], rsv: 0x40)

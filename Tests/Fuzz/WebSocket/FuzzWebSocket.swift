@@ -140,7 +140,9 @@ private struct Reading {
             case .violation(let violation, let consumed):
                 fault = violation
                 inspection.skip(side, consumed)
-                inspection.breakFrames(side)
+                let header = frames.refusedHeader
+                inspection.breakFrames(side, unread: header.count)
+                header.withUnsafeBytes { inspection.feedMessage(side, $0) }
                 return inspection.feedMessage(side, UnsafeRawBufferPointer(rebasing: rest[consumed...]))
             }
         }
