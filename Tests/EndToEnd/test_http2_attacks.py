@@ -83,7 +83,8 @@ FLOODS = {
     "priorities": (priority(3, on=1) * 3000, CONTROL),
     "updates of priorities": (frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=1") * 3000, CONTROL),
     "unknown frames": (frame(0xee) * 3000, CONTROL),
-    "goodbyes": (goaway() * 3000, CONTROL),
+    # With a stream open, or the first would be the end.
+    "goodbyes": (post() + goaway() * 3000, CONTROL),
     "resets of a stream that has gone": (post() + reset() * 3000, RESETS),
     # CVE-2023-44487.
     "rapid reset": (streams(1, 400, lambda stream: post(stream) + reset(stream)), RESETS),
