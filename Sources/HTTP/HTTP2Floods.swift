@@ -60,8 +60,8 @@ struct HTTP2Floods: Sendable {
         control = Bucket(most: limits.controlFramesMost)
     }
 
-    /// How far the bytes from `at` on may be fed to the library: to the end of a frame, or of the bytes. With a threat,
-    /// what comes from there on may not.
+    /// How far the bytes from `at` on may be fed to the library: to the end of a frame, or of the bytes. With a threat or a
+    /// `violation`, what comes from there on may not.
     mutating func walk(_ bytes: UnsafeRawBufferPointer, from start: Int) -> (end: Int, threat: HTTP2Threat?) {
         var at = start + min(preface, bytes.count - start)
         preface -= at - start
@@ -72,6 +72,7 @@ struct HTTP2Floods: Sendable {
             guard headerCount == 9 else { continue }
             payload = Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2])
             if let threat = count() { return (start, threat) }
+            if violation != nil { return (start, nil) }
         }
         guard headerCount == 9 else { return (at, nil) }
         let step = min(payload, bytes.count - at)
