@@ -186,7 +186,8 @@ class Weir:
         path = os.path.join(self.directory, "records", name + ".jsonl")
         try:
             with open(path) as file:
-                return [json.loads(line) for line in file]
+                # The last may be under way: a reader sees a write across pages in parts.
+                return [json.loads(line) for line in file if line.endswith("\n")]
         except FileNotFoundError:
             return []
 

@@ -305,6 +305,25 @@ def test_a_server_that_falls_silent(world, weir, config, resolver, outside, iden
         assert len(origin.conversations) == 2
 
 
+def test_a_server_that_never_says_what_it_takes(world, weir, config, resolver, outside, identities):  # noqa: F811
+    """Its SETTINGS are waited for no longer than a connection is, by a WebSocket behind another request, too."""
+    gateway = weir(config + "limits: {connect_timeout: 1s}\n")
+
+    def mute(conversation):
+        while conversation.read():
+            pass
+
+    with h2_origin(world, outside, identities, mute, alpn=["h2"]):
+        peer = open_h2(world, gateway)
+        until(lambda: peer.read() and peer.h2.remote_settings.get(8) == 1, what="SETTINGS")
+        began = time.monotonic()
+        plain = peer.request("/")
+        chat = peer.request("/chat", "CONNECT", end=False, fields=[
+            (":protocol", "websocket"), ("sec-websocket-version", "13")])
+        assert peer.answer(plain).status == 502 and peer.answer(chat).status == 502
+        assert time.monotonic() - began < 5
+
+
 # Flow
 
 

@@ -24,6 +24,8 @@ final class SharedOrigin: OriginUser {
         case closed
     }
     private var state = State.connecting
+    /// Until then the server must have said what it takes: a WebSocket waits for that.
+    private var settingsDue = Ticks.never
 
     init(_ route: Route, _ pool: SharedOrigins, worker: Worker) {
         (self.route, self.pool, self.worker) = (route, pool, worker)
@@ -74,9 +76,10 @@ final class SharedOrigin: OriginUser {
     // MARK: The connection
 
     override func originConnected() {
+        settingsDue = worker.loop.now + worker.limits.connectTimeout
+        worker.loop.setDeadline(self, settingsDue)
         if route.hasPriorKnowledge {
             state = .greeting
-            worker.loop.setDeadline(self, worker.loop.now + worker.limits.connectTimeout)
         } else if origin?.protocolName == "h2" {
             state = .open
         } else {
@@ -112,7 +115,7 @@ final class SharedOrigin: OriginUser {
     override func expired() {
         switch state {
         case .greeting: leave()
-        case .open where streams.isEmpty: leave()
+        case .open where streams.isEmpty || !streams.codec.hasSettings: leave()
         case .connecting, .open, .retired, .closed: break
         }
     }
@@ -137,8 +140,8 @@ final class SharedOrigin: OriginUser {
         }
         if state == .retired, streams.isEmpty { leave() }
         if state == .open {
-            worker.loop.setDeadline(
-                self, streams.isEmpty ? streams.idleSince + worker.limits.idleTimeout : .never)
+            let idle = streams.isEmpty ? streams.idleSince + worker.limits.idleTimeout : .never
+            worker.loop.setDeadline(self, streams.codec.hasSettings ? idle : settingsDue)
         }
     }
 
