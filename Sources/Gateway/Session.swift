@@ -181,7 +181,10 @@ final class Session: OriginUser {
         drive()
         return true
     }
-    override func resumed() { drive() }
+    override func resumed() {
+        endLull()
+        drive()
+    }
 
     override func originFailed(_ fault: OriginFault) {
         guard phase == .dial else { return }

@@ -5,6 +5,10 @@ import Upstream
 extension Worker {
     /// In one go before the other direction has its turn.
     private static let spliceBytes = 256 * 1024
+    /// A flow of which so much is there at once is called for when it has brought what a fast link brings in a millisecond
+    /// or two; should it bring less, a lull ends (`EventLoop.afterLull`).
+    private static let bulkFrom = 128 * 1024
+    private static let bulkCall = 2 * 1024 * 1024
 
     /// One move in and one out. The pipe is lent while bytes are in it, so that an idle tunnel owns none.
     func splice(
@@ -21,9 +25,12 @@ extension Worker {
             {
             case .moved(let count):
                 flow.piped += count
+                flow.burst += count
                 source.spliced(in: count)
                 moved = true
-            case .wouldBlock: source.readWouldBlock()
+            case .wouldBlock:
+                source.readWouldBlock()
+                try pace(&flow, of: &source)
             case .ended:
                 source.readWouldBlock()
                 flow.ended = true
@@ -45,5 +52,14 @@ extension Worker {
             takeBack(pipe)
         }
         return (moved, out)
+    }
+
+    /// Whether the kernel calls for every few bytes of a flow, or for many.
+    private func pace(_ flow: inout Tunnel.Flow, of source: inout Transport) throws(Errno) {
+        let isBulk = flow.burst >= Worker.bulkFrom
+        flow.burst = 0
+        guard isBulk != flow.isBulk else { return }
+        flow.isBulk = isBulk
+        try source.callFrom(bytes: isBulk ? Worker.bulkCall : 1)
     }
 }

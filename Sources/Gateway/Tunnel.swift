@@ -13,6 +13,10 @@ final class Tunnel {
         var ended = false
         /// The sink has been told.
         var shut = false
+        /// Bytes since the source was last found empty.
+        var burst = 0
+        /// They come so fast that we are called for many of them at once.
+        var isBulk = false
     }
 
     var up = Flow()
@@ -25,6 +29,9 @@ final class Tunnel {
     var tailWaited = false
     /// Nothing of the client goes out before the server's first bytes have been judged.
     var awaitsServer = false
+
+    /// Of one direction at least the kernel does not call for every few bytes.
+    var isBulk: Bool { up.isBulk || down.isBulk }
 
     var isOver: Bool { up.shut && down.shut }
 }

@@ -21,6 +21,8 @@ public final class EventLoop {
     private var resumers: ContiguousArray<Token> = []
     private var resuming: ContiguousArray<Token> = []
     private var due: ContiguousArray<Token> = []
+    private var lulled: ContiguousArray<Token> = []
+    private var lullFrom = Ticks.never
     private let mailbox: Mailbox
     private var gathers = false
     private var running = true
@@ -93,6 +95,7 @@ public final class EventLoop {
         handler.token = .none
         handler.deadline = .never
         handler.awaitsTurn = false
+        handler.awaitsLull = false
     }
 
     /// The handler that a token names, if it still lives.
@@ -122,6 +125,15 @@ public final class EventLoop {
         resumers.append(handler.token)
     }
 
+    /// Asks for `resumed()` in one to two milliseconds: for what has told the kernel not to call for every few bytes, and will
+    /// not leave the last of them waiting.
+    public func afterLull(_ handler: Handler) {
+        guard !handler.awaitsLull else { return }
+        handler.awaitsLull = true
+        if lulled.isEmpty { lullFrom = now }
+        lulled.append(handler.token)
+    }
+
     /// Lets events gather for a moment before the next turn, as network cards do: where many small ones come, a call then takes
     /// several. Every handler of the loop waits so long, so it is for those that have much to do or whose peers are far away.
     public func gather() { gathers = true }
@@ -143,7 +155,8 @@ public final class EventLoop {
             gathers = false
             if resumers.isEmpty { Clock.sleep(microseconds: EventLoop.moment) }
         }
-        let timeout = resumers.isEmpty ? min(wheel.sleep(from: now), longestSleep) : 0
+        let longest = lulled.isEmpty ? longestSleep : 1
+        let timeout = resumers.isEmpty ? min(wheel.sleep(from: now), longest) : 0
         let count = epoll.wait(events, timeout: Int32(clamping: timeout))
         now = Clock.now()
         var posted = false
@@ -157,6 +170,7 @@ public final class EventLoop {
             }
         }
         expire()
+        if !lulled.isEmpty, now.milliseconds - lullFrom.milliseconds > 1 { endLull() }
         if !resumers.isEmpty {
             swap(&resumers, &resuming)
             for token in resuming {
@@ -168,6 +182,15 @@ public final class EventLoop {
         }
         if posted { mailbox.deliver(on: self) }
         turnEnded()
+    }
+
+    private func endLull() {
+        for token in lulled {
+            guard let handler = handler(token) else { continue }
+            handler.awaitsLull = false
+            again(handler)
+        }
+        lulled.removeAll(keepingCapacity: true)
     }
 
     private func expire() {

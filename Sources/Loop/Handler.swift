@@ -25,6 +25,8 @@ open class Handler {
     final var armed = Int64.max
     /// Asked for with `EventLoop.again` and not come yet.
     final var awaitsTurn = false
+    /// Asked for with `EventLoop.afterLull` and not come yet.
+    final var awaitsLull = false
 
     public init() {}
 
@@ -34,6 +36,6 @@ open class Handler {
     /// The deadline set with `EventLoop.setDeadline` has passed.
     open func expired() {}
 
-    /// The turn that was asked for with `EventLoop.again`.
+    /// The turn that was asked for with `EventLoop.again` or `EventLoop.afterLull`.
     open func resumed() {}
 }

@@ -143,6 +143,11 @@ public struct Socket: ~Copyable, Sendable {
 
     public borrowing func setNoDelay() throws(Errno) { try set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
 
+    /// Readiness to read is told of from so many bytes on (SO_RCVLOWAT, socket(7)), and at an end.
+    public borrowing func setReceiveLow(_ bytes: Int) throws(Errno) {
+        try set(SOL_SOCKET, SO_RCVLOWAT, Int32(clamping: bytes))
+    }
+
     /// Closing sends a reset instead of an orderly end (SO_LINGER of zero).
     public borrowing func setResetOnClose() {
         var value = linger(l_onoff: 1, l_linger: 0)

@@ -215,6 +215,10 @@ public struct Transport: ~Copyable {
     }
 
     public mutating func readWouldBlock() { hasInput = false }
+    /// Something may be there that the kernel was told not to call for.
+    public mutating func readAgain() { hasInput = true }
+    /// See `Socket.setReceiveLow`.
+    public mutating func callFrom(bytes: Int) throws(Errno) { try socket.setReceiveLow(bytes) }
     public mutating func writeWouldBlock() { writable = false }
     public var isWritable: Bool { writable && !(conduit?.isFull ?? false) }
 

@@ -280,6 +280,54 @@ def test_big_transfers_through_a_tunnel(world, gateway, resolver, mib, source):
     assert max(peak, gateway.resident()) - before < 16_000, "resident memory grew"
 
 
+@pytest.mark.parametrize("down", [True, False], ids=["down", "up"])
+def test_the_last_bytes_of_much_do_not_wait(world, gateway, resolver, down):
+    """Nor do the few that follow: a flow of which much has come is called for less often."""
+    burst, few, rounds = b"z" * (4 << 20), b"few", 20
+
+    def take(sock, count):
+        while count:
+            got = len(sock.recv(min(count, 1 << 20)))
+            assert got, "an end where more was to come"
+            count -= got
+
+    def give(sock):
+        for _ in range(rounds):
+            sock.sendall(burst)
+            take(sock, 1)
+            sock.sendall(few)
+            take(sock, 1)
+
+    def get(sock):
+        waits = []
+        for _ in range(rounds):
+            take(sock, len(burst))
+            start = time.monotonic()
+            sock.sendall(b"1")
+            take(sock, len(few))
+            waits.append(time.monotonic() - start)
+            sock.sendall(b"2")
+        return waits
+
+    waits = []
+
+    def handler(conversation):
+        take(conversation.socket, 1)
+        if down:
+            give(conversation.socket)
+        else:
+            waits.extend(get(conversation.socket))
+            conversation.send(b"done")
+    with Origin(world, 7000, handler=handler):
+        sock = send(world, b"\x00", port=7000, timeout=20)
+        if down:
+            waits = get(sock)
+        else:
+            give(sock)
+            assert sock.recv(4) == b"done"
+    assert sorted(waits)[rounds // 2] < 0.015, waits
+
+
 def test_many_tunnels_at_once(world, gateway, resolver):
     failures = []
 

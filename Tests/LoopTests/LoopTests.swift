@@ -124,6 +124,38 @@ private func pair() -> (Int32, Int32) {
         #expect(probe.resumptions == 2)
     }
 
+    /// Other events in the meantime bring it no sooner.
+    @Test func aLullIsAMillisecondOrTwo() throws {
+        let loop = try EventLoop()
+        let (lulled, busy) = (Probe(loop), Probe(loop))
+        try loop.add(lulled, descriptor: nil)
+        try loop.add(busy, descriptor: nil)
+        loop.longestSleep = 0
+        let start = Clock.nanoseconds()
+        loop.afterLull(lulled)
+        loop.afterLull(lulled)
+        while lulled.resumptions == 0 {
+            loop.again(busy)
+            loop.turn()
+        }
+        #expect(Clock.nanoseconds() - start > 1_000_000)
+        #expect(busy.resumptions > 1)
+        #expect(lulled.resumptions == 1)
+        loop.afterLull(lulled)
+        loop.longestSleep = 60_000
+        var turns = 0
+        while lulled.resumptions == 1, turns < 10 {
+            loop.turn()
+            turns += 1
+        }
+        #expect(lulled.resumptions == 2, "no sleep was longer than the lull")
+        loop.afterLull(lulled)
+        loop.remove(lulled)
+        loop.longestSleep = 0
+        for _ in 0..<3 { loop.turn() }
+        #expect(lulled.resumptions == 2)
+    }
+
     /// A moment in which events gather comes once for each wish, is short, and is not had where a handler waits for its turn.
     @Test func gatheringIsAMoment() throws {
         let loop = try EventLoop()

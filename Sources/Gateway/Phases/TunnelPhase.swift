@@ -128,8 +128,16 @@ extension Session {
         moved = try stepDown(exchange, tunnel, origin) || moved
         guard phase == .tunnel else { return true }
         if moved { lastMove = now }
+        if tunnel.isBulk { worker.loop.afterLull(self) }
         if tunnel.isOver { tunnelEnded(exchange) }
         return moved
+    }
+
+    /// Bytes too few to be called for may have waited long enough.
+    func endLull() {
+        guard let tunnel, tunnel.isBulk, now.milliseconds > lastMove.milliseconds + 1 else { return }
+        if tunnel.up.isBulk { transport.readAgain() }
+        if tunnel.down.isBulk { origin?.transport.readAgain() }
     }
 
     private func stepUp(_ exchange: Exchange, _ tunnel: Tunnel, _ origin: Origin) throws(Errno) -> Bool {
