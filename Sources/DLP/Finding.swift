@@ -26,6 +26,11 @@ public struct Redaction: Equatable, Sendable {
     public var offset: UInt64
     public var length: Int
     public var byte: UInt8
+    /// What lies over the bytes on the wire from the first of them on, as a WebSocket's mask does, the lowest byte first.
+    public var mask: UInt32 = 0
+
+    /// What belongs on the wire at an offset behind `offset`.
+    public func wireByte(_ at: UInt64) -> UInt8 { byte ^ UInt8(truncatingIfNeeded: mask >> UInt32(8 * (at & 3))) }
 }
 
 /// What a record may say of a matched secret.

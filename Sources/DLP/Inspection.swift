@@ -191,7 +191,8 @@ public final class Inspection {
 
     /// To be applied to bytes that have not been forwarded.
     public func takeRedactions(_ side: Side) -> [Redaction] {
-        streams == nil ? [] : stream(side).takeRedactions()
+        if isFramed(side) { return messages(side).takeRedactions() }
+        return streams == nil ? [] : stream(side).takeRedactions()
     }
 
     /// A rule in force needs more evidence than one match: the body is to be held whole, up to `hold`.
@@ -225,8 +226,10 @@ public final class Inspection {
     /// A message begins with the frame whose header has been skipped last.
     public func beginMessage(_ side: Side, compressed: Bool) { messages(side).begin(compressed: compressed) }
 
-    /// Content of the message, a byte for each byte on the wire, in any cut.
-    public func feedMessage(_ side: Side, _ content: UnsafeRawBufferPointer) { messages(side).feed(content) }
+    /// Content of the message, a byte for each byte on the wire, in any cut. `mask` lies over it there from its first byte on.
+    public func feedMessage(_ side: Side, _ content: UnsafeRawBufferPointer, mask: UInt32 = 0) {
+        messages(side).feed(content, mask: mask)
+    }
 
     /// A frame has ended, and its message has not.
     public func endFrame(_ side: Side) { messages(side).endFrame() }
@@ -278,7 +281,7 @@ public final class Inspection {
 
     /// For whole files, where every finding is told and none is kept: those that no later one can precede.
     func takeSettled(all: Bool) -> [Finding] {
-        let (subject, frontier) = (stream(.request).currentSubject, stream(.request).frontier)
+        let (subject, frontier) = (stream(.request).subject, stream(.request).frontier)
         let open = kept.firstIndex { !all && $0.subject == subject && $0.finding.offset >= frontier } ?? kept.count
         let settled = kept[..<open].map(\.finding)
         kept.removeFirst(open)

@@ -135,25 +135,26 @@ final class Messages {
 
     private var isJoining: Bool { joinedUntil > contentBytes }
 
-    /// Content of the message, as it is on the wire.
-    func feed(_ bytes: UnsafeRawBufferPointer) {
+    /// Content of the message: as it is on the wire, but for a mask that lies over it there from its first byte on.
+    func feed(_ bytes: UnsafeRawBufferPointer, mask: UInt32 = 0) {
         guard wantsContent, !bytes.isEmpty else { return skip(bytes.count) }
         // Negations are decided exactly at `hold`, from where on a message is not held any more.
         if let hold = owner.decisionOffset, wireBytes <= messageFrom + hold,
             wireBytes + UInt64(bytes.count) > messageFrom + hold
         {
             let before = Int(messageFrom + hold - wireBytes)
-            take(UnsafeRawBufferPointer(rebasing: bytes[..<before]))
+            take(UnsafeRawBufferPointer(rebasing: bytes[..<before]), mask)
             owner.decideNegations()
-            return take(UnsafeRawBufferPointer(rebasing: bytes[before...]))
+            let turned = FrameMap.turned(mask, by: UInt64(before))
+            return take(UnsafeRawBufferPointer(rebasing: bytes[before...]), turned)
         }
-        take(bytes)
+        take(bytes, mask)
     }
 
-    private func take(_ bytes: UnsafeRawBufferPointer) {
+    private func take(_ bytes: UnsafeRawBufferPointer, _ mask: UInt32) {
         guard !bytes.isEmpty else { return }
         if isUnmarked {
-            map.places.mark(raw: wireBytes, decoded: contentBytes, aligned: true, plain: !isCompressed)
+            map.mark(raw: wireBytes, content: contentBytes, mask: mask, plain: !isCompressed)
             isUnmarked = false
         }
         if isCompressed, let inflater { return take(bytes, inflater) }
@@ -273,6 +274,10 @@ final class Messages {
         if wantsContent { endValues() }
         owner.decideNegations()
         (inMessage, frameEnd) = (false, wireBytes)
+    }
+
+    func takeRedactions() -> [Redaction] {
+        each.takeRedactions() + pair.takeRedactions() + joined.takeRedactions()
     }
 
     // MARK: Release

@@ -33,6 +33,23 @@ struct OffsetMap {
         marks.last { $0.decoded <= decoded && $0.aligned }?.place(of: decoded) ?? 0
     }
 
+    /// Whether a decoded range is on the wire as it was read.
+    func isPlain(from start: UInt64, to end: UInt64) -> Bool {
+        guard let first = marks.lastIndex(where: { $0.decoded <= start }) else { return false }
+        return marks[first...].allSatisfy { $0.plain || $0.decoded >= end }
+    }
+
+    /// Where on the wire such a range lies, piece by piece.
+    func pieces(from start: UInt64, to end: UInt64) -> [(raw: UInt64, decoded: UInt64, count: Int)] {
+        var pieces: [(raw: UInt64, decoded: UInt64, count: Int)] = []
+        for at in marks.indices where marks[at].decoded < end {
+            let from = max(start, marks[at].decoded)
+            let to = at + 1 < marks.count ? min(end, marks[at + 1].decoded) : end
+            if from < to { pieces.append((marks[at].place(of: from), from, Int(to - from))) }
+        }
+        return pieces
+    }
+
     /// Forgets what lies before the last marks at or before `decoded`.
     mutating func forget(before decoded: UInt64) {
         guard let keep = marks.lastIndex(where: { $0.decoded <= decoded && $0.aligned }), keep > 0 else { return }

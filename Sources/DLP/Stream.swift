@@ -36,7 +36,7 @@ final class Stream {
     /// Where the value begins in the coordinates of findings: not 0 only where the end of a broken coding is read as
     /// it is.
     private var valueFrom: UInt64 = 0
-    private var subject = 0
+    private(set) var subject = 0
     private var labels: [String] = []
     private var map = OffsetMap()
     /// Reads what is of more than one message, and tells of nothing else.
@@ -67,8 +67,7 @@ final class Stream {
 
     func open(as context: Contexts, list: ReadList, codings: [ContentCoding]) {
         reset()
-        (self.context, self.list) = (context, list)
-        (settled, joins) = (false, false)
+        (self.context, self.list, settled, joins) = (context, list, false, false)
         if list.lanes.isEmpty { return }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
         source = decoder.map(Source.coded) ?? .plain
@@ -152,15 +151,12 @@ final class Stream {
     private func read(_ raw: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
         switch source {
         case .blind: rawBytes += UInt64(raw.count)
-        case .plain: readPlain(raw, end: end, settle: settle)
+        case .plain:
+            rawBytes += UInt64(raw.count)
+            scanWhole(raw, end: end, settle: settle)
         case .coded(let decoder): readCoded(raw, decoder, end: end, settle: settle)
         case .framed: preconditionFailure("frames are taken apart before")
         }
-    }
-
-    private func readPlain(_ raw: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
-        rawBytes += UInt64(raw.count)
-        scanWhole(raw, end: end, settle: settle)
     }
 
     /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
@@ -239,7 +235,7 @@ final class Stream {
             source = .plain
             begin(from: stage.keptFrom)
             stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
-            return readPlain(UnsafeRawBufferPointer(rebasing: raw[used...]), end: end, settle: settle)
+            return read(UnsafeRawBufferPointer(rebasing: raw[used...]), end: end, settle: settle)
         }
         let unread = stage.input
         decoder.drop(from: index)
@@ -311,7 +307,6 @@ final class Stream {
 
     /// No finding before this offset is still to come in this value.
     var frontier: UInt64 { valueFrom + (cursors.lazy.map(\.next).min() ?? 0) }
-    var currentSubject: Int { subject }
 
     // MARK: Findings
 
@@ -321,18 +316,23 @@ final class Stream {
             let from = valueFrom + offset
             guard frames.isNew(index, from: from, to: from + UInt64(end - start)) else { return }
         }
-        let onWire = if case .plain = source { true } else { false }
         let outcome = owner.found(
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
                 context: context, subject: subject, offset: valueFrom + offset, rawOffset: origin(of: offset),
-                labels: labels, redactable: onWire))
+                labels: labels, redactable: isOnWire(offset, end - start)))
         switch outcome {
         case .pass: break
-        case .deny:
-            deniedAt = min(deniedAt ?? .max, releasable(before: offset))
+        case .deny: deniedAt = min(deniedAt ?? .max, releasable(before: offset))
         case .redact: redact(window, start, end)
         }
+    }
+
+    /// The bytes read are the bytes on the wire.
+    private func isOnWire(_ offset: UInt64, _ count: Int) -> Bool {
+        let from = valueFrom + offset
+        if case .framed(let frames) = source { return frames.places.isPlain(from: from, to: from + UInt64(count)) }
+        return if case .coded = source { false } else { true }
     }
 
     /// Where on the wire an offset of the value came from.
@@ -357,15 +357,16 @@ final class Stream {
     private func redact(_ window: Window, _ start: Int, _ end: Int) {
         let from = valueFrom + window.start + UInt64(start)
         let to = from + UInt64(end - start)
-        let first = max(from, released)
-        guard first < to else { return }
         let byte = window.isBareNumber(start, end) ? UInt8(ascii: "0") : UInt8(ascii: "*")
-        redactions.append(Redaction(offset: first, length: Int(to - first), byte: byte))
+        if case .framed(let frames) = source {
+            return redactions.append(contentsOf: frames.redactions(from: from, to: to, with: byte))
+        }
+        let first = max(from, released)
+        if first < to { redactions.append(Redaction(offset: first, length: Int(to - first), byte: byte)) }
     }
 
     func takeRedactions() -> [Redaction] {
-        if redactions.isEmpty { return [] }
-        defer { redactions = [] }
+        defer { if !redactions.isEmpty { redactions = [] } }
         return redactions
     }
 

@@ -86,20 +86,20 @@ final class FrameReader {
 
     private func take(_ payload: UnsafeRawBufferPointer, _ mask: UInt32, _ inspection: Inspection) {
         guard isControl || inspection.readsMessages(side) else { return inspection.skip(side, payload.count) }
-        if mask == 0 { return give(payload, inspection) }
+        if mask == 0 { return give(payload, 0, inspection) }
         let size = min(payload.count, FrameReader.roomBytes)
         withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { room in
             // A multiple of four, so that the mask lies the same over every part.
             for start in stride(from: 0, to: payload.count, by: FrameReader.roomBytes) {
                 let part = UnsafeRawBufferPointer(rebasing: payload[start...].prefix(FrameReader.roomBytes))
                 WebSocketFrames.unmask(part, mask, into: room)
-                give(UnsafeRawBufferPointer(rebasing: room[..<part.count]), inspection)
+                give(UnsafeRawBufferPointer(rebasing: room[..<part.count]), mask, inspection)
             }
         }
     }
 
-    private func give(_ content: UnsafeRawBufferPointer, _ inspection: Inspection) {
-        guard isControl else { return inspection.feedMessage(side, content) }
+    private func give(_ content: UnsafeRawBufferPointer, _ mask: UInt32, _ inspection: Inspection) {
+        guard isControl else { return inspection.feedMessage(side, content, mask: mask) }
         control.append(contentsOf: content)
         inspection.skip(side, content.count)
     }

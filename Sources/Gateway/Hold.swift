@@ -26,7 +26,7 @@ struct Hold: ~Copyable {
         let content = bytes.mutableReadable
         let start = place(redaction.offset)
         for index in start..<max(start, place(redaction.offset + UInt64(redaction.length))) {
-            content[index] = redaction.byte
+            content[index] = redaction.wireByte(from + UInt64(index) - redaction.offset)
         }
     }
 

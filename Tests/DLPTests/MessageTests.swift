@@ -119,6 +119,43 @@ import Testing
         }
     }
 
+    /// Each frame has its mask, which is laid over what stands in for the match as well.
+    @Test func aRedactionLiesUnderTheMasks() throws {
+        let inspection = Inspection(scratch: Scratch())
+        let profile = try Make.builtIn(.redact)
+        let frames = [Array("pan 41111".utf8), Array("11111111111 ".utf8)]
+        let masks: [UInt32] = [0x0403_0201, 0xff00_aa55]
+        func masked(_ byte: UInt8, _ mask: UInt32, _ at: Int) -> UInt8 {
+            byte ^ UInt8(truncatingIfNeeded: mask >> UInt32(8 * (at & 3)))
+        }
+        func laid(_ bytes: some Sequence<UInt8>, _ mask: UInt32) -> [UInt8] {
+            bytes.enumerated().map { masked($1, mask, $0) }
+        }
+        let wire = [0, 0] + laid(frames[0], masks[0]) + [0, 0] + laid(frames[1], masks[1])
+        for cut in 0...9 {
+            inspection.reset(profile)
+            inspection.open(.request, as: .body, messagesOf: "frames", coding: .none)
+            var sent = wire
+            for (index, (frame, mask)) in zip(frames, masks).enumerated() {
+                inspection.skip(.request, 2)
+                if index == 0 { inspection.beginMessage(.request, compressed: false) }
+                frame.withUnsafeBytes {
+                    inspection.feedMessage(.request, UnsafeRawBufferPointer(rebasing: $0[..<cut]), mask: mask)
+                    let rest = FrameMap.turned(mask, by: UInt64(cut))
+                    inspection.feedMessage(.request, UnsafeRawBufferPointer(rebasing: $0[cut...]), mask: rest)
+                }
+                index == 0 ? inspection.endFrame(.request) : inspection.endMessage(.request)
+            }
+            for redaction in inspection.takeRedactions(.request) {
+                for at in 0..<redaction.length { sent[Int(redaction.offset) + at] = redaction.wireByte(UInt64(at)) }
+            }
+            let first = laid(sent[2..<2 + frames[0].count], masks[0])
+            let content = first + laid(sent[(4 + frames[0].count)...], masks[1])
+            #expect(content == Array("pan **************** ".utf8), "cut at \(cut)")
+            #expect(inspection.verdict == .redact && inspection.uninspectable == nil)
+        }
+    }
+
     @Test func aMatchAcrossMessagesIsFound() throws {
         let profile = try Make.builtIn()
         for split in 1..<16 {

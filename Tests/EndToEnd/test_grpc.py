@@ -16,8 +16,15 @@ CONFIG = SSN_SENSOR + r"""
     direction: both
     rules:
       - {name: word, patterns: [{regex: 'TOPSECRET-\d{4}', context: [body]}]}
+  - name: badge
+    direction: both
+    rules:
+      - {name: number, patterns: [{regex: 'BADGE-\d{4}', context: [body]}]}
 services:
-  - {name: myapp.default, mode: protect, sensors: {nir: deny, both-ways: deny}, rules: [{to: any, action: allow}]}
+  - name: myapp.default
+    mode: protect
+    sensors: {nir: deny, both-ways: deny, badge: redact}
+    rules: [{to: any, action: allow}]
   - {name: dh157.default, mode: monitor, sensors: {nir: deny, both-ways: deny}, rules: [{to: any, action: allow}]}
   - name: other.default
     mode: protect
@@ -183,6 +190,19 @@ def test_a_number_in_two_messages(way):
         denied(peer.answer(stream))
         assert NUMBER[cut:] not in way.server.received.splitlines(), cut
         peer.close()
+
+
+def test_what_is_redacted_is_so_in_place(way, gateway):
+    peer = way.client()
+    body = message(b"my BADGE-1234, and") + message(b"clean") + message(b"BADGE-5678")
+    for size in (len(body), 11, 1):
+        stream = way.call(peer, "/test/Both", end=False)
+        for at in range(0, len(body), size):
+            peer.send(stream, body[at:at + size], end=at + size >= len(body))
+        answer = peer.answer(stream)
+        assert unpack(answer.body) == ([b"got my **********, and", b"got clean", b"got **********"], b""), size
+        assert answer.trailers["grpc-status"] == "0"
+    assert b"BADGE" not in way.server.received
 
 
 def test_messages_across_frames_come_through(way):

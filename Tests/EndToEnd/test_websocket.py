@@ -17,8 +17,15 @@ CONFIG = SSN_SENSOR + r"""
     direction: both
     rules:
       - {name: word, patterns: [{regex: 'TOPSECRET-\d{4}', context: [body]}]}
+  - name: badge
+    direction: both
+    rules:
+      - {name: number, patterns: [{regex: 'BADGE-\d{4}', context: [body]}]}
 services:
-  - {name: myapp.default, mode: protect, sensors: {nir: deny, both-ways: deny}, rules: [{to: any, action: allow}]}
+  - name: myapp.default
+    mode: protect
+    sensors: {nir: deny, both-ways: deny, badge: redact}
+    rules: [{to: any, action: allow}]
   - {name: dh157.default, mode: monitor, sensors: {nir: deny, both-ways: deny}, rules: [{to: any, action: allow}]}
   - name: other.default
     mode: protect
@@ -158,6 +165,39 @@ def test_a_number_in_two_messages(way):
             peer.close()
         content, rest = server.content
         assert len(content) <= cut and len(rest) < 20
+
+
+def test_what_is_redacted_is_so_in_place(way, gateway):
+    """Under the mask of each frame; the rest of the message and what follows come as they were sent."""
+    text, hidden = b"my BADGE-1234 is {BADGE-5678}", b"my ********** is {**********}"
+    server = Server(DEFLATE.encode())
+    with way.origin(server):
+        peer = way.peer(path=f"/redacted/{way.name}", extensions=DEFLATE)
+        for mask in (b"\0\0\0\0", b"\x01\x02\x03\x04", b"\xff\xee\x00\x2a"):
+            peer.send(frame(text, mask=mask))
+        peer.send(*[bytes([byte]) for byte in frame(text, mask=b"\x09\x08\x07\x06")])
+        for size in range(1, 20, 3):
+            peer.send(*[frame(text[at:at + size], opcode=0 if at else TEXT, fin=at + size >= len(text),
+                              mask=bytes([at, size, 77, at ^ 0x55])) for at in range(0, len(text), size)])
+        until(lambda: server.content == (hidden * 11, b""), what="the messages")
+        peer.send(sent(Deflate().pack(text), rsv=0x40))
+        assert peer.closed()[0] == 1008, "what is compressed cannot be overwritten"
+        peer.close()
+        assert server.content[0] == hidden * 11
+    session = gateway.sessions(path=f"/redacted/{way.name}")[-1]
+    assert session["uninspectable"] == "redact_impossible" and session["action"] == "deny"
+    assert {finding["action"] for finding in session["findings"]} == {"redact"}
+
+
+def test_a_redacted_answer(way):
+    """Frames of an origin have no mask."""
+    with way.origin(Server(says=[frame(b"say BADGE-1234, and"), frame(b"BADGE-123"), frame(b"4")])):
+        peer = way.peer()
+        assert peer.frame() == (TEXT, b"say **********, and")
+        # The beginning of a match may have left before its end shows what it is.
+        assert peer.frame()[1] in (b"BADGE-123", b"*********")
+        assert peer.frame() == (TEXT, b"*")
+        peer.close()
 
 
 def test_context_taken_over(straight):
