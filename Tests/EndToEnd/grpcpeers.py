@@ -10,6 +10,7 @@ from concurrent import futures
 
 import grpc
 
+import published
 from net import until
 
 
@@ -54,11 +55,19 @@ class Handler(grpc.GenericRpcHandler):
         if details.method == "/test/Both":
             return grpc.stream_stream_rpc_method_handler(
                 lambda payloads, _: (b"got " + self.got(payload) for payload in payloads))
+        if details.method == "/test/Failing":
+            return grpc.unary_unary_rpc_method_handler(self.fail)
         return None
 
     def count(self, payload, _):
-        for turn in range(5):
-            yield b"%d of %s" % (turn, self.got(payload))
+        """As many answers as the end of what is asked says, and five if it says nothing."""
+        asked, _, turns = payload.partition(b" times ")
+        for turn in range(int(turns or 5)):
+            yield b"%d of %s" % (turn, self.got(asked))
+
+    def fail(self, payload, context):
+        context.set_trailing_metadata((("x-told", "to the end"),))
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today: " + self.got(payload).decode())
 
     def greet(self, payloads, _):
         yield b"welcome"
@@ -110,11 +119,10 @@ class Server:
 
 CALLS = """
 import grpc, sys, threading, time
-target, authority = sys.argv[1:3]
-options = [("grpc.enable_http_proxy", 0), ("grpc.default_authority", "origin.example" + ("" if authority else ":8080"))]
-if authority:
-    options.append(("grpc.ssl_target_name_override", "origin.example"))
-    channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(open(authority, "rb").read()), options)
+target, secure = sys.argv[1:3]
+options = [("grpc.enable_http_proxy", 0)]
+if secure:
+    channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options)
 else:
     channel = grpc.insecure_channel(target, options)
 def told(call):
@@ -127,11 +135,13 @@ both = channel.stream_stream("/test/Both")
 """
 
 
-def calls(world, script, authority="", port=8080, source_role="pods"):
-    """Runs a script with a channel in the pod's namespace; answers the lines that it prints."""
-    text = CALLS + textwrap.dedent(script)
-    done = world.run(source_role, [sys.executable, "-c", text, f"93.184.215.14:{port}", authority], timeout=40, check=False)
-    assert done.returncode == 0, done.stderr
+def calls(world, script, port, secure=False, authority=None):
+    """Runs a script with a channel in the pod's namespace, which is told of the authority by the variable for it; answers the
+    lines that it prints."""
+    trust = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": authority} if authority else {}
+    words = [sys.executable, "-c", CALLS + textwrap.dedent(script), f"origin.example:{port}", "secure" if secure else ""]
+    done = world.run("pods", words, timeout=40, env={**published.ENVIRONMENT, **trust})
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
 

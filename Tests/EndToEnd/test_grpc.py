@@ -7,7 +7,7 @@ import pytest
 from gateway import SSN_SENSOR
 from grpcpeers import Server, calls, frames, message, unpack
 from http2peer import Client
-from net import ORIGIN, POD, POD_DH157, POD_OTHER
+from net import ORIGIN, POD, POD_DH157, POD_OTHER, until
 from test_tls import NUMBER, ca, connect, identities, outside  # noqa: F401
 from tlspeers import client
 
@@ -57,9 +57,9 @@ class Way:
         return peer.request(path, "POST", host=self.host, scheme=self.scheme, fields=[*FIELDS, *fields], body=body, end=end,
                             **options)
 
-    def real(self, script):
-        authority, port = (ca(self.gateway), 443) if self.secure else ("", 8080)
-        return calls(self.world, script, authority, port)
+    def real(self, script, trusting=True):
+        port = 443 if self.secure else 8080
+        return calls(self.world, script, port, self.secure, ca(self.gateway) if trusting else None)
 
 
 @pytest.fixture(scope="module", params=["h2c", "tls"])
@@ -118,6 +118,57 @@ def test_streaming_calls_do_not_stall(way):
         print(channel.stream_unary("/test/Client")(iter([b"a", b"", b"c"])).decode())
     """)
     assert lines == ["True", "[] OK", "welcome", "True", "[] OK", str([f"{turn} of x" for turn in range(5)]), "got 3"]
+
+
+def test_a_real_client_is_known(way, gateway):
+    """Messages of every size come through, and the record says what was spoken and by whom."""
+    assert way.real("""
+        for size in (0, 1, 16383, 16384, 65535, 1_000_000):
+            assert unary(b"x" * size, timeout=10) == b"got " + b"x" * size
+        print("done")
+    """) == ["done"]
+
+    def recorded():
+        sessions = gateway.sessions(path="/test/Unary", action="allow", application="gRPC")
+        return [one for one in sessions if ("tls" in one) == way.secure and one["bytes_in"] > 1_000_000]
+    sessions = until(recorded, what="the record of the largest")
+    if way.secure:
+        tls = sessions[-1]["tls"]
+        assert (tls["handling"], tls["sni"], tls["alpn"]) == ("intercepted", "origin.example", "h2")
+        assert tls["version"] == tls["upstream_version"] == "1.3" and tls["ja4"].startswith("t13d"), tls
+
+
+def test_a_real_client_that_is_told_of_no_authority(way):
+    if way.secure:
+        assert way.real('told(lambda: unary(b"x", timeout=5))', trusting=False)[0].startswith("UNAVAILABLE")
+        assert way.server.received == b""
+
+
+def test_what_a_server_says_of_a_failure(way):
+    lines = way.real("""
+        failing = channel.unary_unary("/test/Failing")
+        told(lambda: failing(b"one", timeout=10))
+        try:
+            failing.with_call(b"two", timeout=10)
+        except grpc.RpcError as error:
+            print(dict(error.trailing_metadata())["x-told"])
+        told(lambda: channel.unary_unary("/test/Nothing")(b"", timeout=10))
+    """)
+    assert lines[:2] == ["FAILED_PRECONDITION not today: one", "to the end"] and lines[2].startswith("UNIMPLEMENTED")
+
+
+def test_many_calls_of_one_connection(way):
+    """And one that is given up half way, of which the others take no notice."""
+    assert way.real("""
+        some = channel.unary_stream("/test/Server")
+        half = some(b"%s times 100000" % (b"x" * 1000), timeout=30)
+        assert next(half).startswith(b"0 of x")
+        futures = [unary.future(b"%d" % turn, timeout=30) for turn in range(300)]
+        half.cancel()
+        assert [future.result() for future in futures] == [b"got %d" % turn for turn in range(300)]
+        assert list(some(b"y times 500", timeout=30)) == [b"%d of y" % turn for turn in range(500)]
+        print("done")
+    """) == ["done"]
 
 
 def test_a_call_may_be_silent(way):
