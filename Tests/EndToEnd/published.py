@@ -8,6 +8,8 @@ import subprocess
 import sys
 import zipfile
 
+from peers import answer
+
 # Nothing of the machine's own configuration, and no proxy of its environment, is to have a part in a test.
 _OTHERS = re.compile(r".*_proxy|.*_ca_bundle|pip_.*|ssl_cert.*|git_ssl.*|grpc_.*|node_.*|java_tool_options", re.IGNORECASE)
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not _OTHERS.fullmatch(name)}
@@ -33,6 +35,26 @@ def repository(root, folder):
     git("clone", "-q", "--bare", source, bare, where=folder)
     git("update-server-info", where=bare)
     return source
+
+
+def smart(root):
+    """A handler of `Origin` that has git-http-backend answer for the repositories below a folder, as CGI (RFC 3875)."""
+    def handler(conversation):
+        while asked := conversation.read_request():
+            head, body = asked
+            first, *lines = head.decode().split("\r\n")
+            fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            path, _, query = first.split()[1].partition("?")
+            done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env={
+                **ENVIRONMENT, "GIT_PROJECT_ROOT": str(root), "GIT_HTTP_EXPORT_ALL": "1", "REMOTE_USER": "a",
+                "REQUEST_METHOD": first.split()[0], "PATH_INFO": path, "QUERY_STRING": query, "CONTENT_LENGTH": str(len(body)),
+                "CONTENT_TYPE": fields.get("content-type", ""), "HTTP_CONTENT_ENCODING": fields.get("content-encoding", ""),
+                "GIT_PROTOCOL": fields.get("git-protocol", "")})
+            said, _, content = done.stdout.partition(b"\r\n\r\n")
+            status = re.search(rb"^Status: (.*?)\r?$", said, re.MULTILINE)
+            kind = re.search(rb"^Content-Type: (.*?)\r?$", said, re.MULTILINE)
+            conversation.send(answer(content, status[1] if status else b"200 OK", b"content-type: %s\r\n" % kind[1] if kind else b""))
+    return handler
 
 
 def wheel(root):

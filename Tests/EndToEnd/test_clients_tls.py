@@ -12,15 +12,16 @@ import pytest
 import published
 from gateway import SSN_SENSOR
 from net import ORIGIN, until
-from peers import Nginx
+from peers import Nginx, Origin
 from test_tls import NUMBER, outside  # noqa: F401
+from tlspeers import over_tls
 
 CONFIG = SSN_SENSOR + """
 services:
   - name: myapp.default
     mode: protect
     sensors: {nir: deny}
-    rules: [{to: origin.example, ports: [443], applications: [HTTP, HTTP2], action: allow}]
+    rules: [{to: origin.example, ports: [443, 8443], applications: [HTTP, HTTP2], action: allow}]
 """
 PROGRAMS = os.path.join(os.path.dirname(__file__), "clients")
 SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
@@ -236,6 +237,30 @@ def test_a_tool_that_is_given_nothing_refuses(resolver, web, tool):
     done = tool("", trusting=False)
     assert done.returncode != 0 and "certificate" in (done.stdout + done.stderr).lower(), done.stdout + done.stderr
     assert tool.root not in web.log()
+
+
+def test_a_push_is_stopped(world, gateway, resolver, outside, files, tmp_path):  # noqa: F811
+    """git's smart protocol: what is pushed is read, and a branch by the name of the number is never heard of."""
+    published.repository(tmp_path, tmp_path)
+    bare, clone = str(tmp_path / "repo.git"), str(tmp_path / "clone")
+    subprocess.run(["git", "-C", bare, "config", "http.receivepack", "true"], check=True)
+
+    def git(*words):
+        return world.run("pods", ["git", *words], env={**published.ENVIRONMENT, "GIT_SSL_CAINFO": files["bundle"]})
+
+    server = over_tls(outside.server(outside.sign("origin.example", stem="smart")), published.smart(tmp_path))
+    with Origin(world, 8443, handler=server) as origin:
+        done = git("clone", "-q", "https://origin.example:8443/repo.git", clone)
+        assert done.returncode == 0, done.stderr
+        done = git("-C", clone, "push", "-q", "origin", "HEAD:refs/heads/fine")
+        assert done.returncode == 0, done.stderr
+        done = git("-C", clone, "push", "-q", "origin", f"HEAD:refs/heads/{NUMBER.decode()}")
+        assert done.returncode != 0 and "403" in done.stderr, done.stderr
+        assert NUMBER not in origin.received and b"refs/heads/fine" in origin.received
+    branches = subprocess.run(["git", "-C", bare, "branch", "--format", "%(refname:short)"], capture_output=True, text=True)
+    assert branches.stdout.split() == ["fine", "main"]
+    session = gateway.sessions(path="/repo.git/git-receive-pack", status=403)[0]
+    assert session["reason"] == "finding" and session["tls"]["handling"] == "intercepted"
 
 
 @pytest.mark.skipif(shutil.which("update-ca-certificates") is None, reason="not a Debian")
