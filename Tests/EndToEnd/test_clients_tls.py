@@ -47,6 +47,8 @@ CLIENTS = {
     "curl in HTTP/1.1": Client([*CURL, "--http1.1"], "1.1", {"CURL_CA_BUNDLE": "{bundle}"}, ["-d"]),
     "requests": Client([*PYTHON, "requests"], "1.1", {"REQUESTS_CA_BUNDLE": "{bundle}"}),
     "httpx": Client([*PYTHON, "httpx"], "1.1", {"SSL_CERT_FILE": "{bundle}"}),
+    # It offers HTTP/2 last, and is spoken to in what it prefers.
+    "httpx with HTTP/2": Client([*PYTHON, "httpx2"], "1.1", {"SSL_CERT_FILE": "{bundle}"}),
     "urllib": Client([*PYTHON, "urllib"], "1.1", {"SSL_CERT_FILE": "{bundle}"}),
     "node https": Client([*NODE, "https"], "1.1", {"NODE_EXTRA_CA_CERTS": "{ca}"}, needs="node"),
     "node http2": Client([*NODE, "http2"], "2", {"NODE_EXTRA_CA_CERTS": "{ca}"}, needs="node"),
@@ -110,7 +112,7 @@ def client(request, files):
     if client.needs and not shutil.which(client.needs):
         pytest.skip(f"{client.needs} is not installed")
     if PYTHON[1] in client.words:
-        pytest.importorskip(client.words[-1])
+        pytest.importorskip(client.words[-1].rstrip("2"))
     return client._replace(
         words=[word.format(**files) if word == "{go}" else word for word in client.words],
         environment={name: value.format(**files) for name, value in client.environment.items()})

@@ -10,8 +10,13 @@ def by_requests(url, body):
 
 
 def by_httpx(url, body):
+    return by_httpx2(url, body, http2=False)
+
+
+def by_httpx2(url, body, http2=True):
     import httpx
-    answer = httpx.request("POST" if body else "GET", url, content=body)
+    with httpx.Client(http2=http2) as client:
+        answer = client.request("POST" if body else "GET", url, content=body)
     return answer.status_code, answer.http_version.removeprefix("HTTP/"), len(answer.content)
 
 
