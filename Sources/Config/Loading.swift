@@ -135,6 +135,7 @@ private struct Merge {
                 parts.identities += more.identities
                 parts.sensors += more.sensors
                 parts.lists += more.lists
+                parts.detectors += more.detectors
             }
             errors += diagnosis.errors
         } catch {
@@ -150,6 +151,7 @@ private struct Merge {
         refuseRepeats("address", listeners.map { ($0.address.port == 0 ? "" : $0.address.description, $1) })
         refuseRepeats("service", parts.services.map { ($0.name, $0.place) })
         refuseRepeats("sensor", parts.sensors.map { ($0.spec.name, $0.places.name) })
+        refuseRepeats("detector", parts.detectors.map { ($0.detector.spec.id, $0.places.id) })
         refuseRepeats("list", parts.lists.map { ($0.spec.name, $0.place) })
         for sensor in parts.sensors {
             refuseRepeats("rule", zip(sensor.spec.rules, sensor.places.rules).map { ($0.name, $1.name) })
@@ -166,6 +168,8 @@ private struct Merge {
         settings.lists = parts.lists.map(\.spec)
         settings.sensors = parts.sensors.map(\.spec)
         settings.places.sensors = parts.sensors.map(\.places)
+        settings.detectors = parts.detectors.map(\.detector)
+        settings.places.detectors = parts.detectors.map(\.places)
         if errors.isEmpty { return .success(settings) }
         return .failure(ConfigErrors(errors + laterErrors))
     }

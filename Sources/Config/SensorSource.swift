@@ -8,17 +8,20 @@ struct SensorSource {
     init(_ settings: Settings) { self.settings = settings }
 
     func compile(fingerprintKey: [UInt8]) -> Result<Database, ConfigErrors> {
-        Database.compile(settings.sensors, limits: settings.limits, fingerprintKey: fingerprintKey).mapError {
-            ConfigErrors($0.errors.map(told))
-        }
+        Database.compile(
+            settings.sensors, detectors: settings.detectors.map(\.spec),
+            used: Set(settings.services.flatMap { $0.sensors.map(\.name) }), limits: settings.limits,
+            fingerprintKey: fingerprintKey
+        ).mapError { ConfigErrors($0.errors.map(told)) }
     }
 
     /// Sensors that services attach and nobody defined.
     var unknown: [ConfigError] {
-        let names = Database.builtIn.map(\.name) + settings.sensors.map(\.name)
-        let known = Set(names)
+        let library = Library(with: settings.detectors.map(\.spec))
+        let names = library.sensorNames + settings.sensors.map(\.name)
+        let known = Set(names + library.detectors.map(\.id))
         return settings.services.flatMap(\.sensors).filter { !known.contains($0.name) }.map { sensor in
-            let hint = nearest(sensor.name, among: names).map { "did you mean \($0)?" }
+            let hint = nearest(sensor.name, among: names + known).map { "did you mean \($0)?" }
             return ConfigError(
                 sensor.place,
                 "sensors: no sensor is called \(shown(sensor.name)), \(hint ?? "expected one of \(names.joined(separator: ", "))")"
@@ -29,6 +32,14 @@ struct SensorSource {
     /// An error of the compiler at the place of the expression, rule or sensor it speaks of.
     func told(_ error: CompileError) -> ConfigError {
         let offset = error.offset.map { " at byte \($0)" } ?? ""
+        if let id = error.detector {
+            guard let detector = settings.detectors.firstIndex(where: { $0.spec.id == id }) else {
+                return ConfigError(settings.top, "detector \(id): \(error.message)\(offset)")
+            }
+            let places = settings.places.detectors[detector]
+            let place = error.pattern.flatMap { places.patterns.indices.contains($0) ? places.patterns[$0] : nil }
+            return ConfigError(place ?? places.id, "patterns: \(error.message)\(offset)")
+        }
         guard let sensor = settings.sensors.firstIndex(where: { $0.name == error.sensor }) else {
             return ConfigError(settings.top, "sensor \(error.sensor): \(error.message)\(offset)")
         }

@@ -8,6 +8,7 @@ struct Parts {
     var identities: [(spec: IdentitySpec, places: SettingsPlaces.IdentityPlaces)]
     var sensors: [(spec: SensorSpec, places: SettingsPlaces.SensorPlaces)]
     var lists: [(spec: ListSpec, place: Place)]
+    var detectors: [(detector: DetectorSettings, places: SettingsPlaces.DetectorPlaces)]
 
     static func read(_ fields: Fields, _ defaults: DefaultSettings) -> Parts {
         Parts(
@@ -22,7 +23,10 @@ struct Parts {
                 "Sensors beside the built-in ones, under names of their own."),
             lists: fields.optional(
                 "lists", .list(.section(ListSpec.read)), default: [],
-                "Destinations that rules name as list:NAME, beside the built-in encrypted-dns or in its place."))
+                "Destinations that rules name as list:NAME, beside the built-in encrypted-dns or in its place."),
+            detectors: fields.optional(
+                "detectors", .list(.section(DetectorSettings.read)), default: [],
+                "Detectors beside the shipped ones, or in the place of one with the same id."))
     }
 }
 
@@ -90,12 +94,19 @@ extension SensorSpec {
         let direction = fields.optional(
             "direction", .words([("request", Direction.request), ("both", .both)]), default: .request,
             "Whether responses are read too.")
-        let rules = fields.required(
-            "rules", .list(.section(SensorRuleSpec.read), atLeast: 1), "Any of these is a finding.")
-        return (
-            SensorSpec(name: name, direction: direction, rules: rules.map(\.spec)),
-            .init(name: fields.place(of: "name"), rules: rules.map(\.places))
-        )
+        let rules = fields.optional(
+            "rules", .list(.section(SensorRuleSpec.read)), default: [], "Any of these is a finding.")
+        let detectors = fields.optional(
+            "detectors", .list(.name), default: [], "Ids of detectors and ready sensors, any of which is a finding.")
+        let spec = SensorSpec(
+            name: name, direction: direction, rules: rules.map(\.spec), detectors: detectors,
+            confidence: fields.optional(
+                "confidence", .confidence, default: .medium, "Of the detectors: what is less sure is no match."),
+            allow: fields.optional(
+                "allow", .list(.text), default: [],
+                "Values that its detectors never count; * at an end stands for anything."),
+            threshold: .read(fields, "of its detectors together"))
+        return (spec, .init(name: fields.place(of: "name"), rules: rules.map(\.places)))
     }
 }
 
@@ -105,7 +116,9 @@ extension SensorRuleSpec {
         let patterns = fields.required(
             "patterns", .list(.section(PatternSpec.read), atLeast: 1), "All of these must hold in one exchange.")
         return (
-            SensorRuleSpec(name: name, patterns: patterns.map(\.spec)),
+            SensorRuleSpec(
+                name: name, patterns: patterns.map(\.spec),
+                threshold: .read(fields, "of the first pattern that is not negated")),
             .init(name: fields.place(of: "name"), patterns: patterns.map(\.place))
         )
     }

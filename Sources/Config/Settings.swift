@@ -19,6 +19,8 @@ public struct Settings: Sendable {
     public var services: [ServiceSettings] = []
     public var identities: [IdentitySpec] = []
     public var sensors: [SensorSpec] = []
+    /// Beside the shipped ones, or in their place.
+    public var detectors: [DetectorSettings] = []
     /// Destinations under one name, beside the built-in lists or in their place.
     public var lists: [ListSpec] = []
     public var state: StateSettings
@@ -48,6 +50,7 @@ public struct SettingsPlaces: Sendable {
     public var listeners: [Place] = []
     public var identities: [IdentityPlaces] = []
     public var sensors: [SensorPlaces] = []
+    public var detectors: [DetectorPlaces] = []
     public var dns = DNSPlaces()
 
     public struct DNSPlaces: Sendable {
@@ -72,6 +75,12 @@ public struct SettingsPlaces: Sendable {
     public struct SensorPlaces: Sendable {
         public var name: Place
         public var rules: [RulePlaces]
+    }
+
+    public struct DetectorPlaces: Sendable {
+        public var id: Place
+        /// Of the expressions.
+        public var patterns: [Place]
     }
 
     public struct RulePlaces: Sendable {

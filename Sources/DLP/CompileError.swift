@@ -2,6 +2,8 @@
 public struct CompileError: Error, Equatable, Sendable {
     public var sensor: String
     public var rule: String?
+    /// The id of the detector whose patterns these are.
+    public var detector: String?
     /// Index of the pattern in the rule.
     public var pattern: Int?
     /// Byte of the expression.
@@ -9,9 +11,13 @@ public struct CompileError: Error, Equatable, Sendable {
     /// What is wrong and what was expected.
     public var message: String
 
-    public init(sensor: String, rule: String? = nil, pattern: Int? = nil, offset: Int? = nil, message: String) {
+    public init(
+        sensor: String, rule: String? = nil, detector: String? = nil, pattern: Int? = nil, offset: Int? = nil,
+        message: String
+    ) {
         self.sensor = sensor
         self.rule = rule
+        self.detector = detector
         self.pattern = pattern
         self.offset = offset
         self.message = message

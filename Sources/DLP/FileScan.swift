@@ -47,7 +47,7 @@ public final class FileScan {
 
     public init(_ database: Database, _ options: Options = Options()) throws(Failure) {
         for name in options.sensors where !database.sensorNames.contains(name) {
-            let known = database.sensorNames.joined(separator: ", ")
+            let known = database.readyNames.joined(separator: ", ")
             throw Failure(path: name, message: "no sensor has this name, expected one of \(known)")
         }
         let names = options.sensors.isEmpty ? database.sensorNames : options.sensors

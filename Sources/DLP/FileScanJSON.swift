@@ -4,7 +4,8 @@ extension FileScan.Hit {
         var line = #"{"path":"# + quoted(path)
         line += #","offset":\#(finding.offset),"raw_offset":\#(finding.rawOffset),"length":\#(finding.length)"#
         line +=
-            #","sensor":\#(quoted(finding.sensor)),"rule":\#(quoted(finding.rule)),"match":\#(quoted(finding.match))"#
+            #","sensor":\#(quoted(finding.sensor)),"rule":\#(quoted(finding.rule))"#
+            + #","confidence":"\#(finding.confidence.label)","match":\#(quoted(finding.match))"#
         line += #","decoded":[\#(finding.decoded.map(quoted).joined(separator: ","))]"#
         return line + #","fingerprint":\#(quoted(finding.fingerprint))}"#
     }

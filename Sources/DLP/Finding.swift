@@ -13,6 +13,8 @@ public struct Finding: Equatable, Sendable {
     /// On the wire: exact where nothing was decoded, else the last known place at or before the match.
     public var rawOffset: UInt64
     public var length: Int
+    /// High where no detector says otherwise.
+    public var confidence: Confidence
     /// Decodings from the outside in, `gzip` for one.
     public var decoded: [String]
     /// First and last character, the rest masked.

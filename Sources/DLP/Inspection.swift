@@ -18,6 +18,7 @@ public final class Inspection {
         var labels: [String]
         /// The bytes read are the bytes on the wire, in a body.
         var redactable: Bool
+        var confidence: Confidence
     }
 
     /// What becomes of the bytes of a match.
@@ -27,6 +28,8 @@ public final class Inspection {
     private struct Kept {
         var subject: Int
         var reader: Int
+        /// Of the rule's evidence, where one match is not enough.
+        var slot: Int?
         var finding: Finding
 
         func precedes(_ other: Kept) -> Bool {
@@ -40,6 +43,9 @@ public final class Inspection {
         var done = false
         /// First match of the rule's first positive pattern, which stands for the rule.
         var place: Kept?
+        /// Matches of that pattern, and hashes of the different values among them, as many as the rule asks for.
+        var count = 0
+        var values: Set<Int> = []
     }
 
     /// Findings kept for one exchange; the first in order stay, the rest are only counted.
@@ -57,6 +63,8 @@ public final class Inspection {
     private var streams: (request: Stream, response: Stream)?
     private var framed: (request: Messages, response: Messages)?
     private var decodedURL: [UInt8] = []
+    /// Where the exchange goes, if that is a name that the gateway itself looks up.
+    private var destination: DomainName?
 
     /// Behind a pointer, because stored variables of a public class cost a run-time check at every change.
     private struct Tally {
@@ -93,6 +101,7 @@ public final class Inspection {
         if !proofs.isEmpty { proofs.removeAll(keepingCapacity: true) }
         if profile.slots > 0 { proofs.append(contentsOf: repeatElement(Proof(), count: profile.slots)) }
         tally.pointee = Tally()
+        destination = nil
         if let streams {
             streams.request.reset()
             streams.response.reset()
@@ -110,6 +119,9 @@ public final class Inspection {
         search = Search(
             judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps), scratch: scratch)
     }
+
+    /// What is read from now on goes to this name: a secret of its own is not told (`home` of a detector).
+    public func head(for name: DomainName?) { destination = name }
 
     // MARK: Values
 
@@ -146,11 +158,11 @@ public final class Inspection {
                 switch event {
                 case .exhausted: break searching
                 case .overrun: overrun()
-                case .match(let start, let end):
+                case .match(let start, let end, let confidence):
                     let match = Match(
                         reader: index, bytes: UnsafeRawBufferPointer(rebasing: value[start..<end]), context: context,
                         subject: subject, offset: UInt64(start), rawOffset: UInt64(start),
-                        labels: known == nil ? [] : ["percent"], redactable: false)
+                        labels: known == nil ? [] : ["percent"], redactable: false, confidence: confidence)
                     if let known, alreadyFound(match, known) { continue }
                     _ = found(match)
                 }
@@ -317,21 +329,41 @@ public final class Inspection {
         guard let profile else { return .pass }
         let reader = profile.readers[match.reader]
         let rule = profile.rules[reader.rule]
+        if let destination, let detector = reader.detector, detector.isHome(destination) { return .pass }
         guard let slot = rule.slot else {
             if isFull(before: match) { tally.pointee.findings += 1 } else { record(kept(match, rule)) }
             return enforce(rule.action, redactable: match.redactable)
         }
-        if !proofs[slot].done, reader.bit == rule.wanted & (~rule.wanted &+ 1), proofs[slot].place == nil {
-            proofs[slot].place = kept(match, rule)
-        }
+        if reader.bit == rule.wanted & (~rule.wanted &+ 1) { count(match, rule, slot) }
         proofs[slot].seen |= reader.bit
         return conclude(slot, rule)
     }
 
-    /// Every positive pattern was found; a negation can no longer speak against it.
+    /// Another match of the pattern that stands for the rule. Several patterns may share the evidence, and do not come in the
+    /// order of their places.
+    private func count(_ match: Match, _ rule: Profile.Rule, _ slot: Int) {
+        proofs[slot].count += 1
+        if rule.threshold.distinct > proofs[slot].values.count {
+            var hasher = Hasher()
+            hasher.combine(bytes: match.bytes)
+            proofs[slot].values.insert(hasher.finalize())
+        }
+        if let place = proofs[slot].place {
+            guard rule.shares, (match.subject, match.offset) < (place.subject, place.finding.offset) else { return }
+        }
+        let entry = kept(match, rule)
+        proofs[slot].place = entry
+        guard proofs[slot].done, let told = kept.firstIndex(where: { $0.slot == slot }) else { return }
+        kept.remove(at: told)
+        insert(entry)
+    }
+
+    /// Every positive pattern was found, as often as it must be; a negation can no longer speak against it.
     private func conclude(_ slot: Int, _ rule: Profile.Rule) -> Outcome {
         let proof = proofs[slot]
-        guard !proof.done, proof.seen & rule.wanted == rule.wanted, let place = proof.place else { return .pass }
+        guard !proof.done, proof.seen & rule.wanted == rule.wanted, let place = proof.place,
+            proof.count >= rule.threshold.atLeast, proof.values.count >= rule.threshold.distinct
+        else { return .pass }
         if rule.unwanted != 0 && (proof.seen & rule.unwanted != 0 || !tally.pointee.negationsDecided) { return .pass }
         proofs[slot].done = true
         record(place)
@@ -372,6 +404,10 @@ public final class Inspection {
             guard let last = kept.last, entry.precedes(last) else { return }
             kept.removeLast()
         }
+        insert(entry)
+    }
+
+    private func insert(_ entry: Kept) {
         var at = kept.count
         while at > 0, entry.precedes(kept[at - 1]) { at -= 1 }
         kept.insert(entry, at: at)
@@ -379,10 +415,11 @@ public final class Inspection {
 
     private func kept(_ match: Match, _ rule: Profile.Rule) -> Kept {
         Kept(
-            subject: match.subject, reader: match.reader,
+            subject: match.subject, reader: match.reader, slot: rule.slot,
             finding: Finding(
                 sensor: rule.sensor, rule: rule.name, action: rule.action, context: match.context,
-                offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count, decoded: match.labels,
+                offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count,
+                confidence: match.confidence, decoded: match.labels,
                 match: Evidence.mask(match.bytes), fingerprint: fingerprint(match)))
     }
 

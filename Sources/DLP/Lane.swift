@@ -17,6 +17,12 @@ struct Lane {
     let startsOnly: Bool
     let mindsLastNewline: Bool
     let validator: Validator?
+    /// The validator may refuse a start by its first bytes.
+    let minds: Bool
+    /// What else is made of a match; the profile holds it.
+    let detector: Unmanaged<Detector>?
+    /// Of the detector: what is less sure is no match.
+    let least: Confidence
     /// A tail that could become a match is kept back.
     let holds: Bool
     /// What the vector pass can say of a start: none where it can say nothing.
@@ -28,6 +34,15 @@ struct Lane {
 }
 
 extension Lane {
+    /// How sure a match of the expression is, or nil where it is none.
+    func confidence(_ window: Window, _ start: Int, _ end: Int) -> Confidence? {
+        let bytes = UnsafeRawBufferPointer(start: window.base + start, count: end - start)
+        if let validator, !validator.accepts(bytes) { return nil }
+        guard let detector else { return .high }
+        let found = detector._withUnsafeGuaranteedRef { $0.confidence(window.base, start, end) }
+        return found.flatMap { $0 < least ? nil : $0 }
+    }
+
     /// Whether a short value has a byte with which a match could begin; of a longer one the vector pass tells.
     func mayBegin(in base: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         if count < lengthMin { return false }
@@ -66,13 +81,15 @@ struct ReadList {
                 fourDigits: hasFourDigits(reader.expression.prefix),
                 startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
-                validator: reader.validator, holds: reader.holds, runs: copy(filter.plans[at].runs),
+                validator: reader.validator, minds: reader.validator?.minds ?? false,
+                detector: reader.detector.map { .passUnretained($0) }, least: reader.least, holds: reader.holds, runs: copy(filter.plans[at].runs),
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
         }
         return ReadList(
             lanes: copy(lanes), classes: copy(filter.classes), strips: copy(filter.strips),
             lengthMin: expressions.map { max($0.lengthMin, 1) }.min() ?? .max,
-            digitsMin: expressions.map(\.digitsMin).min() ?? 0, lookBehind: expressions.map(\.lookBehind).max() ?? 1)
+            digitsMin: expressions.map(\.digitsMin).min() ?? 0,
+            lookBehind: readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.within ?? 0) }.max() ?? 1)
     }
 
     private static func hasFourDigits(_ prefix: [ByteSet]) -> Bool {

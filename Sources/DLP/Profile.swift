@@ -22,6 +22,8 @@ public final class Profile: @unchecked Sendable {
         var both: Bool
         var negated: Bool
         var validator: Validator?
+        var detector: Detector?
+        var least: Confidence
         /// Index into `rules`.
         var rule: Int
         /// Of this pattern in its rule.
@@ -41,6 +43,9 @@ public final class Profile: @unchecked Sendable {
         var unwanted: UInt64
         /// Index into the evidence of an exchange, or none: one positive pattern is a finding at once.
         var slot: Int?
+        var threshold: Threshold
+        /// The evidence is that of the sensor's other rules, too.
+        var shares: Bool
     }
 
     let database: Database
@@ -72,33 +77,16 @@ public final class Profile: @unchecked Sendable {
         self.database = database
         self.enforcing = enforcing
         self.hold = hold
-        var readers: [Reader] = []
-        var rules: [Rule] = []
-        var slots = 0
+        var plan = Plan(enforcing: enforcing, anywhere: anywhere)
         for sensor in database.sensors {
             let actions = attachments.lazy.filter { $0.sensor == sensor.name }.map(\.action)
             guard let action = actions.max(), action > .allow else { continue }
-            for rule in sensor.rules {
-                let single = rule.patterns.count == 1
-                var compiled = Rule(
-                    sensor: sensor.name, name: rule.name, action: action, wanted: 0, unwanted: 0,
-                    slot: single ? nil : slots)
-                if !single { slots += 1 }
-                for (index, pattern) in rule.patterns.enumerated() {
-                    let bit: UInt64 = 1 << UInt64(index)
-                    if pattern.negated { compiled.unwanted |= bit } else { compiled.wanted |= bit }
-                    readers.append(
-                        Reader(
-                            expression: pattern.expression, contexts: anywhere ? .body : pattern.contexts,
-                            both: sensor.direction == .both, negated: pattern.negated, validator: pattern.validator,
-                            rule: rules.count, bit: bit, holds: enforcing && action > .alert && !pattern.negated))
-                }
-                rules.append(compiled)
-            }
+            plan.add(sensor, action)
         }
+        let (readers, rules) = (plan.readers, plan.rules)
         self.readers = readers
         self.rules = rules
-        self.slots = slots
+        slots = plan.slots
         requestLists = .allocate(readers) { _ in true }
         responseLists = .allocate(readers, where: \.both)
         reads = readers.reduce(into: []) { $0.formUnion($1.contexts) }

@@ -19,7 +19,7 @@ struct Cursor {
 /// Finds the matches of one pattern in a value that comes in pieces: leftmost first, each search going on at the end of
 /// the match before, as PCRE2 does on a whole subject.
 struct Search {
-    enum Event { case match(start: Int, end: Int), overrun, exhausted }
+    enum Event { case match(start: Int, end: Int, Confidence), overrun, exhausted }
 
     let judge: Judge
     private let scratch: Scratch
@@ -93,13 +93,12 @@ struct Search {
                 cursor.next = window.start + UInt64(at + 1)
                 return .overrun
             case .match(let end):
-                let bytes = UnsafeRawBufferPointer(start: window.base + at, count: end - at)
-                guard lane.pointee.validator?.accepts(bytes) ?? true else {
+                guard let confidence = lane.pointee.confidence(window, at, end) else {
                     at += 1
                     continue
                 }
                 cursor.next = window.start + UInt64(end)
-                return .match(start: at, end: end)
+                return .match(start: at, end: end, confidence)
             }
         }
         cursor.next = window.start + UInt64(window.count)
@@ -109,7 +108,7 @@ struct Search {
     /// What the validator says of a start whose first bytes have come.
     @inline(__always)
     private func mayBegin(_ lane: UnsafePointer<Lane>, _ window: Window, _ at: Int) -> Bool {
-        guard let validator = lane.pointee.validator, window.count - at >= Validator.leadBytes else { return true }
-        return validator.mayBegin(window.base[at], window.base[at + 1])
+        guard lane.pointee.minds, window.count - at >= Validator.leadBytes else { return true }
+        return PaymentCard.mayBegin(window.base[at], window.base[at + 1])
     }
 }

@@ -31,14 +31,36 @@ public struct PatternSpec: Hashable, Sendable {
     }
 }
 
+/// How many matches of one exchange are a finding.
+public struct Threshold: Hashable, Sendable {
+    /// Matches, and different values among them.
+    public var atLeast: Int
+    public var distinct: Int
+
+    public static let none = Threshold()
+    public static let atLeastMax = 1_000_000
+    /// Values are remembered as a word each.
+    public static let distinctMax = 10_000
+
+    public init(atLeast: Int = 1, distinct: Int = 1) {
+        (self.atLeast, self.distinct) = (atLeast, distinct)
+    }
+
+    /// More than one match is needed.
+    var counts: Bool { self != .none }
+}
+
 /// Patterns that must all hold in one exchange.
 public struct SensorRuleSpec: Hashable, Sendable {
     public var name: String
     public var patterns: [PatternSpec]
+    /// Of the first pattern that is not negated.
+    public var threshold: Threshold
 
-    public init(name: String, patterns: [PatternSpec]) {
+    public init(name: String, patterns: [PatternSpec], threshold: Threshold = .none) {
         self.name = name
         self.patterns = patterns
+        self.threshold = threshold
     }
 }
 
@@ -49,10 +71,21 @@ public struct SensorSpec: Hashable, Sendable {
     public var name: String
     public var direction: Direction
     public var rules: [SensorRuleSpec]
+    /// Ready sensors and ids of detectors; each is a rule under the id.
+    public var detectors: [String]
+    /// Of the detectors: what is less sure is no match.
+    public var confidence: Confidence
+    /// Values that the detectors never count; `*` at an end stands for anything.
+    public var allow: [String]
+    /// Of the matches of all detectors together.
+    public var threshold: Threshold
 
-    public init(name: String, direction: Direction = .request, rules: [SensorRuleSpec]) {
-        self.name = name
-        self.direction = direction
-        self.rules = rules
+    public init(
+        name: String, direction: Direction = .request, rules: [SensorRuleSpec] = [], detectors: [String] = [],
+        confidence: Confidence = .medium, allow: [String] = [], threshold: Threshold = .none
+    ) {
+        (self.name, self.direction, self.rules) = (name, direction, rules)
+        (self.detectors, self.confidence, self.allow) = (detectors, confidence, allow)
+        self.threshold = threshold
     }
 }

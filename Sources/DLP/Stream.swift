@@ -287,7 +287,7 @@ final class Stream {
                 switch event {
                 case .exhausted: break searching
                 case .overrun: owner.overrun()
-                case .match(let start, let end): matched(index, window, start, end)
+                case .match(let start, let end, let confidence): matched(index, window, start, end, confidence)
                 }
             }
         }
@@ -310,7 +310,7 @@ final class Stream {
 
     // MARK: Findings
 
-    private func matched(_ index: Int, _ window: Window, _ start: Int, _ end: Int) {
+    private func matched(_ index: Int, _ window: Window, _ start: Int, _ end: Int, _ confidence: Confidence) {
         let offset = window.start + UInt64(start)
         if case .framed(let frames) = source, joins {
             let from = valueFrom + offset
@@ -320,7 +320,7 @@ final class Stream {
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
                 context: context, subject: subject, offset: valueFrom + offset, rawOffset: origin(of: offset),
-                labels: labels, redactable: isOnWire(offset, end - start)))
+                labels: labels, redactable: isOnWire(offset, end - start), confidence: confidence))
         switch outcome {
         case .pass: break
         case .deny: deniedAt = min(deniedAt ?? .max, releasable(before: offset))

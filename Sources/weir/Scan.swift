@@ -81,7 +81,10 @@ struct Scan: ParsableCommand {
             hasKey
             ? try StateDirectory.fingerprintKey(in: directory)
             : (0..<32).map { _ in UInt8.random(in: .min ... .max) }
-        switch Database.compile(settings?.sensors ?? [], limits: settings?.limits ?? Limits(), fingerprintKey: key) {
+        switch Database.compile(
+            settings?.sensors ?? [], detectors: settings?.detectors.map(\.spec) ?? [],
+            used: sensor.isEmpty ? nil : Set(sensor), limits: settings?.limits ?? Limits(), fingerprintKey: key)
+        {
         case .success(let database): return database
         case .failure(let errors):
             for error in errors.errors { complain("weir scan: sensor \(error.sensor): \(error.message)") }

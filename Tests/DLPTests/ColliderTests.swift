@@ -108,7 +108,7 @@ import Testing
                 }
                 inspection.reset(profile)
                 inspection.read(body, cuts: dice.cuts(body.count, most: 5))
-                let expected = Oracle.matches(regex, body) { $0.withUnsafeBytes { Validator.card.accepts($0) } }
+                let expected = Oracle.matches(regex, body) { $0.withUnsafeBytes(PaymentCard.accepts) }
                 found += expected.count
                 #expect(inspection.findings.map { Int($0.offset) } == expected.map(\.0), "\(regex)")
             }

@@ -65,7 +65,7 @@ import Testing
         let line = FileScan.Hit(path: "a\"b\u{1}", finding: finding).json
         let expected =
             #"{"path":"a\"b\u0001","offset":4,"raw_offset":0,"length":16,"sensor":"credit-card","rule":"card","#
-            + #""match":"4**************1","decoded":["gzip"],"fingerprint":""#
+            + #""confidence":"medium","match":"4**************1","decoded":["gzip"],"fingerprint":""#
         #expect(line.hasPrefix(expected) && line.hasSuffix("\"}"))
     }
 

@@ -48,12 +48,12 @@ enum PaymentCard {
     }
 
     static func accepts(_ match: UnsafeRawBufferPointer) -> Bool {
-        guard separatorsAgree(match), let digits = Digits(match), (12...19).contains(digits.count)
+        guard separatorsAgree(match), let digits = Number(match), (12...19).contains(digits.count)
         else { return false }
-        guard !digits.allSame, digits.luhn else { return false }
+        guard !digits.allSame, digits.isLuhn else { return false }
         return plans.contains { plan in
             plan.lengths & 1 << UInt32(digits.count) != 0
-                && (plan.low...plan.high).contains(digits.number(0, plan.digits))
+                && (plan.low...plan.high).contains(digits.value(0, plan.digits))
         }
     }
 

@@ -1,0 +1,115 @@
+import Bytes
+
+/// A detector compiled for use: what it makes of a match besides its shape. Immutable.
+final class Detector: Sendable {
+    let id: String
+    let confidence: Confidence
+    let home: [DomainName]
+    private let words: [[UInt8]]
+    private let raised: Confidence
+    /// Bytes before a match that it looks at.
+    let within: Int
+    private let samples: [Sample]
+
+    private struct Sample: Sendable {
+        /// Lower case, without separators.
+        var text: [UInt8]
+        var isPrefix: Bool
+        var isSuffix: Bool
+    }
+
+    /// `allowed`: more values that never count.
+    init(_ spec: DetectorSpec, allowed: [String] = []) {
+        id = spec.id
+        confidence = spec.confidence
+        home = spec.home.compactMap { DomainName($0) }
+        words = (spec.context?.words ?? []).map { Array($0.utf8).map(Detector.lower) }
+        raised = spec.context?.raises ?? spec.confidence
+        within = spec.context?.within ?? 0
+        samples = (spec.samples + allowed).map { text in
+            Sample(
+                text: text.utf8.filter { $0 != UInt8(ascii: "*") && !Detector.separates($0) }.map(Detector.lower),
+                isPrefix: text.hasSuffix("*"), isSuffix: text.hasPrefix("*"))
+        }
+    }
+
+    /// How sure the match is, or nil for one that does not count. Reads `within` bytes before `start`.
+    func confidence(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Confidence? {
+        for sample in samples where Detector.matches(sample, base, start, end) { return nil }
+        guard raised > confidence else { return confidence }
+        let from = max(start - within, 0)
+        for word in words where Detector.stands(word, base, from, start) { return raised }
+        return confidence
+    }
+
+    func isHome(_ name: DomainName) -> Bool { home.contains { name.isWithin($0) } }
+
+    // MARK: Words
+
+    /// Whether the word is between the two places as a word of its own: of `userSSN` or `card_no` too.
+    private static func stands(_ word: [UInt8], _ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
+        var at = from
+        while at < to {
+            if lower(base[at]) == word.first, begins(base, at, from), ends(word, base, at, to) { return true }
+            at += 1
+        }
+        return false
+    }
+
+    /// No letter stands before, or one that the case sets apart.
+    private static func begins(_ base: UnsafePointer<UInt8>, _ at: Int, _ from: Int) -> Bool {
+        guard at > from, isLetter(base[at - 1]) else { return true }
+        return isUpper(base[at]) && !isUpper(base[at - 1])
+    }
+
+    private static func ends(_ word: [UInt8], _ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
+        var at = from
+        for byte in word {
+            if byte == UInt8(ascii: " ") {
+                if at < to, separates(base[at]) { at += 1 }
+                continue
+            }
+            guard at < to, lower(base[at]) == byte else { return false }
+            at += 1
+        }
+        guard at < to, isLetter(base[at]) else { return true }
+        // A plural, or a word that the case sets apart.
+        let isPlural = lower(base[at]) == UInt8(ascii: "s") && (at + 1 == to || !isLetter(base[at + 1]))
+        return isPlural || isUpper(base[at]) && !isUpper(base[at - 1])
+    }
+
+    // MARK: Samples
+
+    /// Separators of the match do not matter.
+    private static func matches(_ sample: Sample, _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        if sample.isSuffix, !sample.isPrefix {
+            var (at, left) = (end, sample.text.count)
+            while at > start, left > 0 {
+                at -= 1
+                if separates(base[at]) { continue }
+                guard lower(base[at]) == sample.text[left - 1] else { return false }
+                left -= 1
+            }
+            return left == 0
+        }
+        var taken = 0
+        for at in start..<end where !separates(base[at]) {
+            if taken == sample.text.count { return sample.isPrefix }
+            guard lower(base[at]) == sample.text[taken] else { return false }
+            taken += 1
+        }
+        return taken == sample.text.count
+    }
+
+    // MARK: Bytes
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
+    private static func isUpper(_ byte: UInt8) -> Bool { byte &- 0x41 < 26 }
+    private static func lower(_ byte: UInt8) -> UInt8 { isUpper(byte) ? byte | 0x20 : byte }
+    private static func separates(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: " "), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Bytes
+
+/// Compiles sensors one by one. Goes on after an error, so that all are told at once.
+struct SensorCompiler {
+    private let library: Library
+    private let own: [DetectorSpec]
+    private let limits: Limits
+    private(set) var errors: [CompileError] = []
+    private(set) var warnings: [CompileError] = []
+    private var names: Set<String> = []
+    /// Of detectors, which several sensors may have, by their ids.
+    private var patterns: [String: [Database.Pattern]] = [:]
+    private var detectors: [String: Detector] = [:]
+
+    init(library: Library, own: [DetectorSpec], limits: Limits) {
+        (self.library, self.own, self.limits) = (library, own, limits)
+    }
+
+    /// A name that another sensor has.
+    mutating func refuseName(_ spec: SensorSpec) {
+        if library.sensorNames.contains(spec.name) {
+            fail(CompileError(sensor: spec.name, message: "is the name of a built-in sensor, expected a name of its own"))
+        } else if !names.insert(spec.name).inserted {
+            fail(CompileError(sensor: spec.name, message: "is the name of another sensor, expected a name of its own"))
+        }
+    }
+
+    mutating func sensor(_ spec: SensorSpec) -> Database.Sensor {
+        var rules = spec.rules.map { rule($0, of: spec.name) }
+        if spec.rules.isEmpty, spec.detectors.isEmpty {
+            fail(CompileError(sensor: spec.name, message: "has nothing to find, expected rules or detectors"))
+        }
+        var seen: Set<String> = []
+        for name in spec.detectors {
+            guard let members = library.detectors(name) else {
+                let known = library.sensorNames.joined(separator: ", ")
+                fail(
+                    CompileError(
+                        sensor: spec.name,
+                        message: "has no detector called '\(name)', expected the id of one or a ready sensor of \(known)"))
+                continue
+            }
+            for member in members where seen.insert(member.id).inserted {
+                rules.append(rule(member, of: spec))
+            }
+        }
+        return Database.Sensor(
+            name: spec.name, direction: spec.direction, rules: rules, confidence: spec.confidence,
+            threshold: spec.threshold)
+    }
+
+    /// The user's own detectors are told of whether or not a service has them.
+    mutating func compileUnused() {
+        for detector in own where patterns[detector.id] == nil { _ = compiled(detector) }
+    }
+
+    // MARK: Detectors
+
+    private mutating func rule(_ detector: DetectorSpec, of sensor: SensorSpec) -> Database.Rule {
+        let patterns = compiled(detector)
+        let acceptance: Detector
+        if let known = detectors[detector.id], sensor.allow.isEmpty {
+            acceptance = known
+        } else {
+            acceptance = Detector(detector, allowed: sensor.allow)
+            if sensor.allow.isEmpty { detectors[detector.id] = acceptance }
+        }
+        return Database.Rule(name: detector.id, patterns: patterns, detector: acceptance)
+    }
+
+    private mutating func compiled(_ detector: DetectorSpec) -> [Database.Pattern] {
+        if let known = patterns[detector.id] { return known }
+        var compiled: [Database.Pattern] = []
+        for (index, regex) in detector.patterns.enumerated() {
+            let place = CompileError(sensor: detector.sensors.first ?? "", detector: detector.id, pattern: index, message: "")
+            let spec = PatternSpec(
+                regex: detector.edges.before + regex + detector.edges.after,
+                contexts: [.url, .header, .body, .packet, .name], validator: detector.validator)
+            if let pattern = pattern(spec, place, shift: detector.edges.before.utf8.count) { compiled.append(pattern) }
+        }
+        patterns[detector.id] = compiled
+        return compiled
+    }
+
+    // MARK: Rules
+
+    private mutating func rule(_ spec: SensorRuleSpec, of sensor: String) -> Database.Rule {
+        if !spec.patterns.contains(where: { !$0.negated }) {
+            fail(
+                CompileError(
+                    sensor: sensor, rule: spec.name,
+                    message: "has nothing to find, expected at least one pattern that is not negated"))
+        }
+        if spec.patterns.count > Database.patternsPerRuleMax {
+            fail(
+                CompileError(
+                    sensor: sensor, rule: spec.name,
+                    message: "has \(spec.patterns.count) patterns, expected at most \(Database.patternsPerRuleMax)"))
+        }
+        var patterns: [Database.Pattern] = []
+        for (index, pattern) in spec.patterns.enumerated() {
+            let place = CompileError(sensor: sensor, rule: spec.name, pattern: index, message: "")
+            if let compiled = self.pattern(pattern, place, shift: 0) { patterns.append(compiled) }
+        }
+        return Database.Rule(name: spec.name, patterns: patterns, threshold: spec.threshold)
+    }
+
+    /// `shift`: bytes put before what the user wrote.
+    private mutating func pattern(_ spec: PatternSpec, _ place: CompileError, shift: Int) -> Database.Pattern? {
+        var error = place
+        var validator: Validator?
+        if let name = spec.validator {
+            validator = Validator.named(name)
+            if validator == nil {
+                error.message =
+                    "no validator is called '\(name)', expected one of \(Validator.names.joined(separator: ", "))"
+                fail(error)
+            }
+        }
+        do {
+            let expression = try Expression(spec.regex, limits: limits)
+            warn(expression, place)
+            return Database.Pattern(
+                expression: expression, contexts: spec.contexts, negated: spec.negated, validator: validator)
+        } catch {
+            var refused = place
+            (refused.offset, refused.message) = (error.offset.map { max($0 - shift, 0) }, error.message)
+            fail(refused)
+            return nil
+        }
+    }
+
+    private mutating func warn(_ expression: Expression, _ place: CompileError) {
+        let length = expression.lengthMax
+        if let length, length <= limits.matchBytes { return }
+        var warning = place
+        let found = length.map { "matches can be \($0) bytes long" } ?? "matches have no bound"
+        warning.message =
+            found + ", expected at most limits.match_bytes (\(limits.matchBytes)); longer ones are pattern_overrun"
+        warnings.append(warning)
+    }
+
+    private mutating func fail(_ error: CompileError) { errors.append(error) }
+}
