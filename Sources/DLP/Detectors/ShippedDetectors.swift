@@ -251,7 +251,7 @@ enum ShippedDetectors {
         easypost-key ¦ Keys of EasyPost ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ easypost.com ¦ - ¦ EZ[AT]K[A-Za-z0-9]{54}
         shippo-token ¦ Tokens of Shippo ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ goshippo.com ¦ - ¦ shippo_(?:live|test)_[a-fA-F0-9]{40}
         duffel-token ¦ Tokens of Duffel ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ duffel.com ¦ - ¦ duffel_(?:live|test)_[A-Za-z0-9_=-]{43}
-        razorpay-key ¦ Keys of Razorpay ¦ secrets ¦ token ¦ mixed ¦ high ¦ - ¦ razorpay.com ¦ - ¦ rzp_live_[A-Za-z0-9]{14}
+        razorpay-key ¦ Keys of Razorpay ¦ secrets ¦ token ¦ entropy-3 ¦ high ¦ - ¦ razorpay.com ¦ - ¦ rzp_live_[A-Za-z0-9]{14}
         adyen-key ¦ API keys of Adyen ¦ secrets ¦ start ¦ mixed ¦ high ¦ - ¦ adyen.com ¦ - ¦ AQE[a-z0-9]{1,3}[A-Za-z0-9+/]{60,300}={0,2}-[A-Za-z0-9+/=]{20,60}-[A-Za-z0-9+/=!-~]{16}
         openai-key ¦ Keys of OpenAI ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ openai.com, openai.azure.com ¦ - ¦ sk-(?:proj-|svcacct-|admin-|None-)?[A-Za-z0-9_-]{20,90}T3BlbkFJ[A-Za-z0-9_-]{20,90}
         anthropic-key ¦ Keys of Anthropic ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ anthropic.com, claude.ai ¦ - ¦ sk-ant-(?:api03|admin01|sid01|oat01|ort01)-[A-Za-z0-9_-]{86,100}AA
@@ -283,7 +283,7 @@ enum ShippedDetectors {
         jwk-private ¦ Private keys in JSON (JWK) ¦ keys ¦ none ¦ mixed ¦ low ¦ 200; high; kty, crv, jwk, keys ¦ - ¦ - ¦ "d"\s{0,3}:\s{0,3}"[A-Za-z0-9_-]{42,700}"
         jwt ¦ JSON Web Tokens whose header decodes ¦ keys ¦ none ¦ jwt ¦ medium ¦ 40; high; token, access token, bearer, authorization, id token, refresh token, secret ¦ - ¦ - ¦ (?<![0-9A-Za-z])eyJ[A-Za-z0-9_-]{14,600}\.eyJ[A-Za-z0-9_-]{14,1800}\.[A-Za-z0-9_-]{10,700}
         kubernetes-token ¦ Tokens of Kubernetes service accounts ¦ keys ¦ none ¦ jwt ¦ high ¦ - ¦ - ¦ - ¦ (?<![0-9A-Za-z])eyJhbGciOi[A-Za-z0-9_-]{20,200}\.eyJ(?:[A-Za-z0-9_-]{10,400}?)(?:a3ViZXJuZXRlcy|t1YmVybmV0ZXMu|rdWJlcm5ldGVz)[A-Za-z0-9_-]{20,1500}\.[A-Za-z0-9_-]{60,700}
-        kubernetes-secret ¦ Secrets of Kubernetes with their data ¦ keys ¦ none ¦ - ¦ high ¦ - ¦ - ¦ - ¦ kind:\s{0,3}"?Secret\b[^\0]{0,600}?\n(?:data|stringData):\s{0,3}\r?\n\s{1,8}[A-Za-z0-9._-]{1,80}:\s{1,3}\S{4} ;; "kind"\s{0,3}:\s{0,3}"Secret"[^\0]{0,600}?"(?:data|stringData)"\s{0,3}:\s{0,3}\{\s{0,8}"[A-Za-z0-9._-]{1,80}"\s{0,3}:\s{0,3}"[^"]{4}
+        kubernetes-secret ¦ Secrets of Kubernetes with their data ¦ keys ¦ none ¦ - ¦ high ¦ - ¦ - ¦ - ¦ kind:\s{0,3}"?Secret\b[^\x00]{0,600}?\n(?:data|stringData):\s{0,3}\r?\n\s{1,8}[A-Za-z0-9._-]{1,80}:\s{1,3}\S{4} ;; "kind"\s{0,3}:\s{0,3}"Secret"[^\x00]{0,600}?"(?:data|stringData)"\s{0,3}:\s{0,3}\{\s{0,8}"[A-Za-z0-9._-]{1,80}"\s{0,3}:\s{0,3}"[^"]{4}
         kubeconfig ¦ Client keys and tokens in kubeconfig files ¦ keys ¦ none ¦ - ¦ high ¦ - ¦ - ¦ - ¦ client-key-data:\s{1,3}[A-Za-z0-9+/]{40}|"client-key-data"\s{0,3}:\s{0,3}"[A-Za-z0-9+/]{40}
         database-url ¦ Database URLs with a password ¦ keys ¦ none ¦ password ¦ high ¦ - ¦ - ¦ - ¦ (?<![A-Za-z0-9])(?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|mssql|sqlserver|clickhouse|cockroachdb|oracle|ldaps?|mqtts?)(?:\+[a-z0-9]{2,12})?://[^\s:/@"\'<>]{0,80}:[^\s/@"\'<>]{3,120}@[A-Za-z0-9.\[\]-]{1,253}
         basic-auth-url ¦ Names and passwords in URLs ¦ keys ¦ none ¦ password ¦ high ¦ - ¦ - ¦ - ¦ (?<![A-Za-z0-9])(?:https?|ftps?|sftp|ssh|git|smtps?|imaps?)://[^\s:/@"\'<>?#]{1,80}:[^\s/@"\'<>?#]{3,120}@[A-Za-z0-9.\[\]-]{1,253}

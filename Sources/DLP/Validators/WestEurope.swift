@@ -19,7 +19,9 @@ enum WestEurope {
         .number("vat-de") { $0.count == 11 && $0.begins("DE") && isValueAddedTaxDE($0) },
         .number("pension-de", pensionDE),
         .number("vnr-at", insuranceAT),
-        .number("uid-at") { $0.count == 11 && $0.begins("ATU") && $0.hasDigits(3, 11) && ($0.luhn(3, 11) + 4) % 10 == 0 },
+        .number("uid-at") { n in
+            n.count == 11 && n.begins("ATU") && n.hasDigits(3, 11) && (n[10] + n.luhn(3, 10)) % 10 == 6
+        },
         .number("ahv-ch") { $0.isDigits(13) && $0.value(0, 3) == 756 && isEAN($0) },
         .number("uid-ch", companyCH),
         .number("bsn-nl") { $0.isDigits(9) && isBSN($0) },
