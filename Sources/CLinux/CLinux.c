@@ -134,3 +134,29 @@ void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts) {
 #endif
     drop_after(mask, words, starts);
 }
+
+uintptr_t weir_find_keys(
+    const uint8_t *bytes, uintptr_t count, const uint64_t *known, uintptr_t *from, uint32_t *places, uintptr_t most) {
+    uintptr_t found = 0, at = *from;
+    // Four places at once are looked up without a branch, and most have none.
+    for (; at + 7 <= count; at += 4) {
+        if (found + 4 > most) break;
+        uint32_t low, high;
+        memcpy(&low, bytes + at, 4);
+        memcpy(&high, bytes + at + 3, 4);
+        uint32_t a = weir_key_hash(low & 0xffffff), b = weir_key_hash(low >> 8);
+        uint32_t c = weir_key_hash((low >> 16 | high << 8) & 0xffffff), d = weir_key_hash(high & 0xffffff);
+        uint64_t in = (known[a >> 6] >> (a & 63) & 1) | (known[b >> 6] >> (b & 63) & 1) << 1 |
+                      (known[c >> 6] >> (c & 63) & 1) << 2 | (known[d >> 6] >> (d & 63) & 1) << 3;
+        while (in != 0) {
+            places[found++] = (uint32_t)at + (uint32_t)__builtin_ctzll(in);
+            in &= in - 1;
+        }
+    }
+    for (; at + 7 > count && at + 3 <= count && found < most; at++) {
+        uint32_t hash = weir_key_hash(bytes[at] | (uint32_t)bytes[at + 1] << 8 | (uint32_t)bytes[at + 2] << 16);
+        if (known[hash >> 6] >> (hash & 63) & 1) places[found++] = (uint32_t)at;
+    }
+    *from = at + 3 > count ? count : at;
+    return found;
+}

@@ -145,9 +145,11 @@ public final class Inspection {
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
-        var begun = false
+        var begun = !list.keys.isEmpty
+        if begun { search.begin(window, list) }
         guard let lanes = list.lanes.baseAddress else { return }
         for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits.count {
+            if lane.pointee.key != nil, search.hasNone(lane - lanes) { continue }
             if lane.pointee.fourDigits && !digits.four || !lane.pointee.mayBegin(in: base, value.count) { continue }
             if !begun { search.begin(window, list) }
             begun = true

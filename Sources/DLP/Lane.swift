@@ -31,6 +31,13 @@ struct Lane {
     let filterLength: Int
     /// Mask of the bytes that must not stand before a start, or none.
     let refusedBefore: Int?
+    /// Its place among the patterns that masks are made for.
+    let plan: Int
+    /// Where its key stands in a match: then no masks are made for it.
+    let key: Int?
+    /// What the first bytes of a match can be, and what cannot stand before them, of a keyed pattern.
+    let prefix: UnsafeBufferPointer<ByteSet>
+    let before: ByteSet
 }
 
 extension Lane {
@@ -57,6 +64,7 @@ struct ReadList {
     let lanes: UnsafeBufferPointer<Lane>
     let classes: UnsafeBufferPointer<weir_byte_class>
     let strips: UnsafeBufferPointer<Prefilter.Strip>
+    let keys: Keys
     /// No value shorter than this holds a match, nor one with fewer digits.
     let lengthMin: Int
     let digitsMin: Int
@@ -66,15 +74,20 @@ struct ReadList {
     static var none: ReadList {
         ReadList(
             lanes: UnsafeBufferPointer(start: nil, count: 0), classes: UnsafeBufferPointer(start: nil, count: 0),
-            strips: UnsafeBufferPointer(start: nil, count: 0), lengthMin: .max, digitsMin: 0, lookBehind: 1)
+            strips: UnsafeBufferPointer(start: nil, count: 0), keys: .none, lengthMin: .max, digitsMin: 0, lookBehind: 1)
     }
 
     /// What it points at is the caller's to free, by `free`.
     static func allocate(_ all: [Profile.Reader], _ readers: [Int]) -> ReadList {
         let expressions = readers.map { all[$0].expression }
-        let filter = Prefilter(expressions)
+        let keys = expressions.indices.map { Keys.key(of: expressions[$0], lane: $0) }
+        // Those with a key need no masks, which leaves more of them to the others.
+        let filter = Prefilter(zip(expressions, keys).map { $1.isEmpty ? $0 : nil })
+        var planned = 0
         let lanes = readers.indices.map { at in
             let reader = all[readers[at]]
+            let isKeyed = !keys[at].isEmpty
+            if !isKeyed { planned += 1 }
             return Lane(
                 code: reader.expression.code, reader: readers[at], firstBytes: reader.expression.firstBytes,
                 lengthMin: max(reader.expression.lengthMin, 1), digitsMin: reader.expression.digitsMin,
@@ -83,10 +96,13 @@ struct ReadList {
                 mindsLastNewline: reader.expression.mindsLastNewline,
                 validator: reader.validator, minds: reader.validator?.minds ?? false,
                 detector: reader.detector.map { .passUnretained($0) }, least: reader.least, holds: reader.holds, runs: copy(filter.plans[at].runs),
-                filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore)
+                filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore,
+                plan: planned - 1, key: keys[at].first.map { Int($0.offset) },
+                prefix: copy(isKeyed ? reader.expression.prefix : []), before: reader.expression.refusedBefore)
         }
         return ReadList(
             lanes: copy(lanes), classes: copy(filter.classes), strips: copy(filter.strips),
+            keys: .allocate(keys.flatMap { $0 }),
             lengthMin: expressions.map { max($0.lengthMin, 1) }.min() ?? .max,
             digitsMin: expressions.map(\.digitsMin).min() ?? 0,
             lookBehind: readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.within ?? 0) }.max() ?? 1)
@@ -102,7 +118,11 @@ struct ReadList {
     }
 
     func free() {
-        for lane in lanes { lane.runs.deallocate() }
+        for lane in lanes {
+            lane.runs.deallocate()
+            lane.prefix.deallocate()
+        }
+        keys.free()
         lanes.deallocate()
         classes.deallocate()
         strips.deallocate()

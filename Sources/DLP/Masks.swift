@@ -56,8 +56,8 @@ final class Masks {
     func candidate(_ lane: UnsafePointer<Lane>, _ list: ReadList, from: Int) -> Int {
         let runs = lane.pointee.runs
         guard from < count, let first = runs.first else { return count }
-        if stride > Self.longWords, let base = list.lanes.baseAddress, lane - base < Self.plannedMax {
-            return plan(lane, lane - base, list, from)
+        if stride > Self.longWords, lane.pointee.plan < Self.plannedMax {
+            return plan(lane, lane.pointee.plan, list, from)
         }
         let mask = strip(first.mask, list)
         let words = stride - 1

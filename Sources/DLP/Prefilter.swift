@@ -45,8 +45,9 @@ struct Prefilter: Sendable {
     /// `Masks` has one bit for each.
     private static let stripsMax = 64
 
-    init(_ expressions: [Expression]) {
-        for expression in expressions { plans.append(plan(expression)) }
+    /// None: the pattern is found another way.
+    init(_ expressions: [Expression?]) {
+        for expression in expressions { plans.append(expression.map { plan($0) } ?? Plan()) }
         strips = sets.indices.map { Strip(set: $0, length: 1) }
         for plan in plans.indices { plans[plan].runs = plans[plan].runs.compactMap { cast($0) } }
     }

@@ -11,6 +11,7 @@ public final class Scratch {
     private let stack: OpaquePointer
     private var steps = 0
     let masks = Masks()
+    let keyHits = KeyHits()
 
     private(set) var window: UnsafeMutablePointer<UInt8>
     private(set) var windowSize: Int

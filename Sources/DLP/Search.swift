@@ -24,11 +24,13 @@ struct Search {
     let judge: Judge
     private let scratch: Scratch
     private let masks: Unmanaged<Masks>
+    private let keyHits: Unmanaged<KeyHits>
 
     init(judge: Judge, scratch: Scratch) {
         self.judge = judge
         self.scratch = scratch
         masks = .passUnretained(scratch.masks)
+        keyHits = .passUnretained(scratch.keyHits)
     }
 
     /// Work allowed for a stream (tens of milliseconds) and for a small value, of which there are many, and more for each
@@ -42,7 +44,11 @@ struct Search {
     func begin(_ window: Window, _ list: ReadList) {
         scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
         scratch.masks.begin(window, list)
+        scratch.keyHits.begin(window, list)
     }
+
+    /// Whether the pattern, which has a key, begins nowhere in the window.
+    func hasNone(_ lane: Int) -> Bool { keyHits._withUnsafeGuaranteedRef { $0.hasNone(lane) } }
 
     /// `settle`: decide by what is at hand, though little has come since the last try.
     func next(
@@ -54,7 +60,9 @@ struct Search {
         cursor.live = false
         cursor.retryAt = 0
         while at < window.count {
-            if lane.pointee.runs.isEmpty {
+            if lane.pointee.key != nil, let lanes = list.lanes.baseAddress {
+                at = keyHits._withUnsafeGuaranteedRef { $0.candidate(lane - lanes, window, from: at) }
+            } else if lane.pointee.runs.isEmpty {
                 while at < window.count, !lane.pointee.firstBytes.contains(window.base[at]) { at += 1 }
             } else {
                 at = masks._withUnsafeGuaranteedRef { $0.candidate(lane, list, from: at) }
@@ -74,7 +82,8 @@ struct Search {
             let before = cursor.work
             var answer = judge.answer(lane, window, at: at, cost: &cursor.work)
             // Bytes still to come may let filter or validator refuse this start: then it must not have been an overrun.
-            let mayBeRefused = window.count - at < max(lane.pointee.filterLength, Validator.leadBytes)
+            let mayBeRefused =
+                window.count - at < max(lane.pointee.filterLength, lane.pointee.prefix.count, Validator.leadBytes)
             if answer == .overrun && !window.ended && mayBeRefused {
                 answer = .pending
             }

@@ -146,7 +146,7 @@ extension FindingRecord {
         self.init(
             sensor: finding.sensor, rule: finding.rule, action: finding.action, context: finding.context.label,
             offset: Int(clamping: finding.offset), decoded: finding.decoded, match: finding.match,
-            fingerprint: finding.fingerprint)
+            fingerprint: finding.fingerprint, confidence: finding.confidence.label)
     }
 }
 

@@ -340,6 +340,8 @@ struct LineEncoder: ~Copyable {
         line.append(quoted: finding.rule)
         line.append(",\"action\":")
         line.append(quoted: finding.action.label)
+        line.append(",\"confidence\":")
+        line.append(quoted: finding.confidence)
         line.append(",\"context\":")
         line.append(quoted: finding.context)
         line.append(",\"offset\":")

@@ -27,11 +27,14 @@ public struct FindingRecord: Sendable {
     /// Masked: `2*************5`.
     public var match: String
     public var fingerprint: String?
+    /// `low`, `medium` or `high`.
+    public var confidence: String
 
     public init(
         sensor: String, rule: String, action: Action, context: String, offset: Int, decoded: [String] = [],
-        match: String, fingerprint: String? = nil
+        match: String, fingerprint: String? = nil, confidence: String = "high"
     ) {
+        self.confidence = confidence
         self.sensor = sensor
         self.rule = rule
         self.action = action

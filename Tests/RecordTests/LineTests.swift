@@ -32,7 +32,7 @@ import Testing
             + #""host":"canarytokens.com","path":"/stuff/collect","status":200,"bytes_out":512,"bytes_in":90,"#
             + #""bytes_inspected":512,"uninspectable":"decode_depth","action":"alert","would":"deny","rule":"*.com","#
             + #""reason":"threat","threat":"host_ip_mismatch","findings":[{"sensor":"ssn-fr","rule":"nir","#
-            + #""action":"alert","context":"body","offset":118,"decoded":["gzip"],"match":"2*************5","#
+            + #""action":"alert","confidence":"high","context":"body","offset":118,"decoded":["gzip"],"match":"2*************5","#
             + #""fingerprint":"hmac1"}],"bytes_before_verdict":7,"listener":"egress"}"# + "\n"
         #expect(line == expected)
         #expect(withBytes(line) { SessionLine($0) } != nil)

@@ -71,3 +71,9 @@ uint64_t weir_keep(const uint64_t *runs, uintptr_t words, uintptr_t offset, uint
 
 // Takes from `starts` the positions behind a byte of the set of `mask`.
 void weir_drop_after(const uint64_t *mask, uintptr_t words, uint64_t *starts);
+
+// Where three bytes stand whose hash has its bit in `known`, 65536 bits: the places from `*from` on, at most `most` of them.
+// Answers how many; `*from` becomes the place to go on at, and `count` when all was read.
+static inline uint32_t weir_key_hash(uint32_t three) { return (three * 0x9E3779B1u) >> 16; }
+uintptr_t weir_find_keys(
+    const uint8_t *bytes, uintptr_t count, const uint64_t *known, uintptr_t *from, uint32_t *places, uintptr_t most);

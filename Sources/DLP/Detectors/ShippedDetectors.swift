@@ -229,7 +229,7 @@ enum ShippedDetectors {
         slack-webhook ¦ Webhooks of Slack ¦ secrets ¦ start ¦ - ¦ high ¦ - ¦ slack.com, slack-edge.com ¦ - ¦ hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,60}
         discord-bot-token ¦ Bot tokens of Discord ¦ secrets ¦ token ¦ mixed ¦ medium ¦ 40; high; discord, bot, bot token ¦ discord.com, discordapp.com, discord.gg ¦ - ¦ [MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}
         discord-webhook ¦ Webhooks of Discord ¦ secrets ¦ start ¦ - ¦ high ¦ - ¦ discord.com, discordapp.com ¦ - ¦ discord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,72}
-        teams-webhook ¦ Webhooks of Microsoft Teams ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ office.com ¦ - ¦ [a-z0-9-]{1,60}\.webhook\.office\.com/webhookb2/[a-f0-9-]{36}@[a-f0-9-]{36}/IncomingWebhook/[a-z0-9]{32}/[a-f0-9-]{36}
+        teams-webhook ¦ Webhooks of Microsoft Teams ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ office.com ¦ - ¦ webhook\.office\.com/webhookb2/[a-f0-9-]{36}@[a-f0-9-]{36}/IncomingWebhook/[a-z0-9]{32}/[a-f0-9-]{36}
         telegram-bot-token ¦ Bot tokens of Telegram ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ telegram.org ¦ - ¦ [0-9]{8,10}:A[A-Za-z0-9_-]{34}
         twilio-key ¦ API keys and accounts of Twilio ¦ secrets ¦ token ¦ mixed ¦ medium ¦ 40; high; twilio, account sid, auth token, api key ¦ twilio.com ¦ - ¦ (?:SK|AC)[a-f0-9]{32}
         sendgrid-key ¦ API keys of SendGrid ¦ secrets ¦ token ¦ - ¦ high ¦ - ¦ sendgrid.com, sendgrid.net ¦ - ¦ SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}

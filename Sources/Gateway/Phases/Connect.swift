@@ -18,7 +18,7 @@ extension Session {
         // Judged as a tunnel now, and by what is spoken in it as soon as that is known.
         exchange.application = .tcp
         tunnelHost = host
-        readHead(exchange)
+        readHead(exchange, to: host)
         bind(exchange, to: host, by: .connect)
     }
 

@@ -39,7 +39,7 @@ extension Session {
             let text = UnsafeRawBufferPointer(rebasing: bytes[exchange.head.host])
             if let name = standing.name, name.matches(text) {
                 if exchange.application != .webSocket, standing.give(exchange, now: now) {
-                    readHead(exchange)
+                    readHead(exchange, to: .name(name))
                     return decideExchange(exchange)
                 }
                 host = .name(name)
@@ -49,7 +49,7 @@ extension Session {
                 return refuse(exchange, malformed: .badHost)
             }
         }
-        readHead(exchange)
+        readHead(exchange, to: host ?? (isSecure ? tls?.name : nil))
         if let host {
             if isSecure { checkFronting(exchange, host) }
             bind(exchange, to: host, by: .host)
@@ -219,10 +219,12 @@ extension Session {
         }
     }
 
-    /// Reads url and header, before the name in them is looked up.
-    func readHead(_ exchange: Exchange) {
+    /// Reads url and header, before the name in them is looked up. The gateway itself will look it up and dial what it finds,
+    /// so that a secret whose home the name is gets there and nowhere else.
+    func readHead(_ exchange: Exchange, to host: Host?) {
         let bytes = exchange.bytes.readable
         let inspection = exchange.inspection
+        if case .name(let name)? = host { inspection.head(for: name) }
         if exchange.reads.contains(.url) {
             inspection.scan(UnsafeRawBufferPointer(rebasing: bytes[exchange.head.path]), as: .url)
         }
