@@ -65,10 +65,18 @@ final class Expression: @unchecked Sendable {
 
     /// The prefix as far as PCRE2, which reads the expression on its own account, does not speak against it.
     private static func agreed(_ prefix: [ByteSet], _ firstBytes: ByteSet, _ lengthMin: Int) -> [ByteSet] {
-        guard let first = prefix.first, firstBytes == .all || firstBytes.isSubset(of: first) else {
+        guard let first = prefix.first, firstBytes == .all || firstBytes.isSubset(of: first) || isCase(first, of: firstBytes)
+        else {
             return firstBytes == .all ? [] : [firstBytes]
         }
         return [first.intersection(firstBytes)] + prefix.dropFirst().prefix(max(lengthMin - 1, 0))
+    }
+
+    /// Both cases of a letter are taken where PCRE2 does not say whether case matters: then one of them is no disagreement.
+    private static func isCase(_ first: ByteSet, of firstBytes: ByteSet) -> Bool {
+        let ranges = firstBytes.ranges
+        return first.count == 1 && first.isSubset(of: firstBytes) && ranges.count == 2 && firstBytes.count == 2
+            && ranges[0].lowerBound | 0x20 == ranges[1].lowerBound
     }
 
     private static func compile(_ source: [UInt8], _ options: UInt32) throws(Refusal) -> OpaquePointer {
