@@ -13,10 +13,12 @@ public struct DetectorSettings: Sendable, Equatable {
         let spec = DetectorSpec(
             id: fields.required("id", .name, "How records and sensors call it: the rule of a finding."),
             about: fields.optional("about", .text, default: "", "What it finds, in one line."),
-            sensors: fields.optional("sensors", .list(.name), default: [], "The sensors it is part of, ready ones or new."),
+            sensors: fields.optional(
+                "sensors", .list(.name), default: [], "The sensors it is part of, ready ones or new."),
             edges: fields.optional(
                 "edges", .words(DetectorSpec.Edges.allCases), default: .token,
-                "What must not stand around a match: token, number (no fraction, no UUID), start (only before it), none."),
+                "What must not stand around a match: token, number (no fraction, no UUID), start (only before it), none."
+            ),
             patterns: patterns.map(\.value),
             validator: fields.optional(
                 "validator", .words(Validator.names.map { ($0, $0) }), "A check of what matched beyond its shape."),
@@ -30,7 +32,8 @@ public struct DetectorSettings: Sendable, Equatable {
                 "Values from documentation, which never count; * at an end stands for anything."))
         let detector = DetectorSettings(
             spec: spec,
-            positive: fields.optional("positive", .list(.pieces), default: [], "Texts in which it must find something."),
+            positive: fields.optional(
+                "positive", .list(.pieces), default: [], "Texts in which it must find something."),
             negative: fields.optional("negative", .list(.pieces), default: [], "Texts in which it must find nothing."))
         return (detector, .init(id: fields.place(of: "id"), patterns: patterns.map(\.place)))
     }
@@ -39,7 +42,8 @@ public struct DetectorSettings: Sendable, Equatable {
 extension WordsSpec {
     static func read(_ fields: Fields) -> WordsSpec {
         WordsSpec(
-            words: fields.required("words", .list(.text, atLeast: 1), "In any case; a blank may be _, -, . or nothing."),
+            words: fields.required(
+                "words", .list(.text, atLeast: 1), "In any case; a blank may be _, -, . or nothing."),
             within: fields.optional(
                 "within", .integer(1...withinMax), default: 40, "Bytes before the match in which one must begin."),
             raises: fields.optional("raises", .confidence, default: .high, "What the match is then."))

@@ -76,6 +76,7 @@ public final class Database: Sendable {
         }
         compiler.compileUnused()
         if !compiler.errors.isEmpty { return .failure(CompileErrors(errors: compiler.errors)) }
-        return .success(Database(sensors, library.sensorNames + specs.map(\.name), limits, fingerprintKey, compiler.warnings))
+        return .success(
+            Database(sensors, library.sensorNames + specs.map(\.name), limits, fingerprintKey, compiler.warnings))
     }
 }

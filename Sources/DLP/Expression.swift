@@ -65,7 +65,8 @@ final class Expression: @unchecked Sendable {
 
     /// The prefix as far as PCRE2, which reads the expression on its own account, does not speak against it.
     private static func agreed(_ prefix: [ByteSet], _ firstBytes: ByteSet, _ lengthMin: Int) -> [ByteSet] {
-        guard let first = prefix.first, firstBytes == .all || firstBytes.isSubset(of: first) || isCase(first, of: firstBytes)
+        guard let first = prefix.first,
+            firstBytes == .all || firstBytes.isSubset(of: first) || isCase(first, of: firstBytes)
         else {
             return firstBytes == .all ? [] : [firstBytes]
         }

@@ -73,11 +73,19 @@ struct Keys {
 extension Keys {
     /// More ways to spell one key would fill the table.
     private static let spellingsMax = 512
-    /// Places in a thousand of ordinary text at which a key may stand by chance: more is better left to the masks.
-    private static let chanceMax = 0.02
+    /// Share of the places of ordinary text at which a key may stand by chance: more is better left to the masks.
+    private static let chanceMax = 0.001
+    /// The pass costs about as much as a dozen masks.
+    private static let patternsMin = 12
+
+    /// The keys of the patterns that have one, by their index; none where they are too few for a pass of their own.
+    static func keys(of expressions: [Expression]) -> [[Entry]] {
+        let keys = expressions.indices.map { key(of: expressions[$0], lane: $0) }
+        return keys.count { !$0.isEmpty } < patternsMin ? keys.map { _ in [] } : keys
+    }
 
     /// The rarest three neighbouring bytes of a pattern's prefix, in all their spellings; empty where none are rare.
-    static func key(of expression: Expression, lane: Int) -> [Entry] {
+    private static func key(of expression: Expression, lane: Int) -> [Entry] {
         let prefix = expression.prefix
         guard prefix.count >= 3, !expression.startsOnly else { return [] }
         var best: (offset: Int, chance: Double)?
@@ -111,7 +119,8 @@ extension Keys {
             case UInt8(ascii: "e"), UInt8(ascii: "t"), UInt8(ascii: "a"), UInt8(ascii: " "): chance += 0.08
             case UInt8(ascii: "a")...UInt8(ascii: "z"): chance += 0.035
             case UInt8(ascii: "0")...UInt8(ascii: "9"): chance += 0.02
-            case UInt8(ascii: "\""), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: ","): chance += 0.03
+            case UInt8(ascii: "\""), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: ","):
+                chance += 0.03
             case UInt8(ascii: "A")...UInt8(ascii: "Z"): chance += 0.008
             default: chance += 0.003
             }

@@ -43,11 +43,15 @@ struct Lane {
 extension Lane {
     /// How sure a match of the expression is, or nil where it is none.
     func confidence(_ window: Window, _ start: Int, _ end: Int) -> Confidence? {
+        var found = Confidence.high
+        if let detector {
+            // Words first: they refuse more than any check does, and sooner.
+            let sure = detector._withUnsafeGuaranteedRef { $0.confidence(window.base, start, end) }
+            guard let sure, sure >= least else { return nil }
+            found = sure
+        }
         let bytes = UnsafeRawBufferPointer(start: window.base + start, count: end - start)
-        if let validator, !validator.accepts(bytes) { return nil }
-        guard let detector else { return .high }
-        let found = detector._withUnsafeGuaranteedRef { $0.confidence(window.base, start, end) }
-        return found.flatMap { $0 < least ? nil : $0 }
+        return validator?.accepts(bytes) ?? true ? found : nil
     }
 
     /// Whether a short value has a byte with which a match could begin; of a longer one the vector pass tells.
@@ -74,13 +78,14 @@ struct ReadList {
     static var none: ReadList {
         ReadList(
             lanes: UnsafeBufferPointer(start: nil, count: 0), classes: UnsafeBufferPointer(start: nil, count: 0),
-            strips: UnsafeBufferPointer(start: nil, count: 0), keys: .none, lengthMin: .max, digitsMin: 0, lookBehind: 1)
+            strips: UnsafeBufferPointer(start: nil, count: 0), keys: .none, lengthMin: .max, digitsMin: 0, lookBehind: 1
+        )
     }
 
     /// What it points at is the caller's to free, by `free`.
     static func allocate(_ all: [Profile.Reader], _ readers: [Int]) -> ReadList {
         let expressions = readers.map { all[$0].expression }
-        let keys = expressions.indices.map { Keys.key(of: expressions[$0], lane: $0) }
+        let keys = Keys.keys(of: expressions)
         // Those with a key need no masks, which leaves more of them to the others.
         let filter = Prefilter(zip(expressions, keys).map { $1.isEmpty ? $0 : nil })
         var planned = 0
@@ -95,7 +100,8 @@ struct ReadList {
                 startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
                 validator: reader.validator, minds: reader.validator?.minds ?? false,
-                detector: reader.detector.map { .passUnretained($0) }, least: reader.least, holds: reader.holds, runs: copy(filter.plans[at].runs),
+                detector: reader.detector.map { .passUnretained($0) }, least: reader.least, holds: reader.holds,
+                runs: copy(filter.plans[at].runs),
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore,
                 plan: planned - 1, key: keys[at].first.map { Int($0.offset) },
                 prefix: copy(isKeyed ? reader.expression.prefix : []), before: reader.expression.refusedBefore)

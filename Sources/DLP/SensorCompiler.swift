@@ -19,7 +19,9 @@ struct SensorCompiler {
     /// A name that another sensor has.
     mutating func refuseName(_ spec: SensorSpec) {
         if library.sensorNames.contains(spec.name) {
-            fail(CompileError(sensor: spec.name, message: "is the name of a built-in sensor, expected a name of its own"))
+            fail(
+                CompileError(sensor: spec.name, message: "is the name of a built-in sensor, expected a name of its own")
+            )
         } else if !names.insert(spec.name).inserted {
             fail(CompileError(sensor: spec.name, message: "is the name of another sensor, expected a name of its own"))
         }
@@ -37,7 +39,8 @@ struct SensorCompiler {
                 fail(
                     CompileError(
                         sensor: spec.name,
-                        message: "has no detector called '\(name)', expected the id of one or a ready sensor of \(known)"))
+                        message:
+                            "has no detector called '\(name)', expected the id of one or a ready sensor of \(known)"))
                 continue
             }
             for member in members where seen.insert(member.id).inserted {
@@ -72,7 +75,8 @@ struct SensorCompiler {
         if let known = patterns[detector.id] { return known }
         var compiled: [Database.Pattern] = []
         for (index, regex) in detector.patterns.enumerated() {
-            let place = CompileError(sensor: detector.sensors.first ?? "", detector: detector.id, pattern: index, message: "")
+            let place = CompileError(
+                sensor: detector.sensors.first ?? "", detector: detector.id, pattern: index, message: "")
             let spec = PatternSpec(
                 regex: detector.edges.before + regex + detector.edges.after,
                 contexts: [.url, .header, .body, .packet, .name], validator: detector.validator)

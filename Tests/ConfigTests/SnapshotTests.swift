@@ -90,7 +90,9 @@ import Testing
     @Test func anExpressionIsToldWithWhatIsWrongInIt() {
         #expect(errors(pattern("a(b")) == ["1:58: regex: missing closing parenthesis at byte 3"])
         let found = errors("sensors: [{name: s, rules: [{name: r, patterns: [{regex: a, validator: lun}]}]}]")
-        #expect(found == ["1:72: validator: expected luhn, card, ssn-us or nir (did you mean luhn?), found \"lun\""])
+        #expect(found.count == 1)
+        #expect(found[0].hasPrefix("1:72: validator: expected luhn, card, verhoeff, mod97, "))
+        #expect(found[0].hasSuffix("(did you mean luhn?), found \"lun\""))
     }
 
     @Test func whatOnlyCompilingShowsIsToldWithTheRest() {

@@ -52,7 +52,7 @@ def test_standard_input(tree):
 
 @pytest.mark.parametrize("words, said", [
     (["/not/there"], "/not/there: No such file or directory"),
-    (["--sensor", "nope", "/"], "expected one of credit-card, ssn-us, ssn-fr"),
+    (["--sensor", "nope", "/"], "expected one of credit-card, cards, ssn-us"),
     (["--jobs", "0", "/"], "--jobs: expected 1-64"),
     ([], "Missing expected argument"),
 ])

@@ -6,6 +6,8 @@ final class Detector: Sendable {
     let confidence: Confidence
     let home: [DomainName]
     private let words: [[UInt8]]
+    /// What words begin with, in either case.
+    private let firsts: ByteSet
     private let raised: Confidence
     /// Bytes before a match that it looks at.
     let within: Int
@@ -24,6 +26,7 @@ final class Detector: Sendable {
         confidence = spec.confidence
         home = spec.home.compactMap { DomainName($0) }
         words = (spec.context?.words ?? []).map { Array($0.utf8).map(Detector.lower) }
+        firsts = ByteSet(words.compactMap(\.first).flatMap { [$0, Detector.isLetter($0) ? $0 ^ 0x20 : $0] })
         raised = spec.context?.raises ?? spec.confidence
         within = spec.context?.within ?? 0
         samples = (spec.samples + allowed).map { text in
@@ -37,21 +40,16 @@ final class Detector: Sendable {
     func confidence(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Confidence? {
         for sample in samples where Detector.matches(sample, base, start, end) { return nil }
         guard raised > confidence else { return confidence }
-        let from = max(start - within, 0)
-        for word in words where Detector.stands(word, base, from, start) { return raised }
-        return confidence
+        return isAnnounced(base, max(start - within, 0), start) ? raised : confidence
     }
 
     func isHome(_ name: DomainName) -> Bool { home.contains { name.isWithin($0) } }
 
     // MARK: Words
 
-    /// Whether the word is between the two places as a word of its own: of `userSSN` or `card_no` too.
-    private static func stands(_ word: [UInt8], _ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
-        var at = from
-        while at < to {
-            if lower(base[at]) == word.first, begins(base, at, from), ends(word, base, at, to) { return true }
-            at += 1
+    private func isAnnounced(_ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
+        for at in from..<to where firsts.contains(base[at]) && Detector.begins(base, at, from) {
+            for word in words where Detector.ends(word, base, at, to) { return true }
         }
         return false
     }
@@ -62,6 +60,7 @@ final class Detector: Sendable {
         return isUpper(base[at]) && !isUpper(base[at - 1])
     }
 
+    /// The word stands there, as one of its own: in `userSSN` and `card_no` too.
     private static func ends(_ word: [UInt8], _ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
         var at = from
         for byte in word {

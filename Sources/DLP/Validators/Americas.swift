@@ -21,7 +21,8 @@ enum Americas {
 
     private static func personBR(_ n: Number) -> Bool {
         guard n.isDigits(11) else { return false }
-        return left(n.sum([10, 9, 8, 7, 6, 5, 4, 3, 2])) == n[9] && left(n.sum([11, 10, 9, 8, 7, 6, 5, 4, 3, 2])) == n[10]
+        return left(n.sum([10, 9, 8, 7, 6, 5, 4, 3, 2])) == n[9]
+            && left(n.sum([11, 10, 9, 8, 7, 6, 5, 4, 3, 2])) == n[10]
     }
 
     private static func companyBR(_ n: Number) -> Bool {

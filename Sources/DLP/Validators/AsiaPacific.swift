@@ -6,7 +6,9 @@ enum AsiaPacific {
         .number("gstin-in", companyIN),
         .number("ric-cn", personCN),
         .number("rrn-kr", personKR),
-        .number("mynumber-jp") { $0.isDigits(12) && (11 - $0.sum([6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 % 10 == $0[11] },
+        .number("mynumber-jp") {
+            $0.isDigits(12) && (11 - $0.sum([6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 % 10 == $0[11]
+        },
         .number("id-tw", personTW),
         .number("hkid-hk", personHK),
         .number("nric-sg", personSG),
@@ -40,7 +42,9 @@ enum AsiaPacific {
     }
 
     private static func companyIN(_ n: Number) -> Bool {
-        guard n.count == 15, n.hasDigits(0, 2), (1...37).contains(n.value(0, 2)), isTaxIN(n, from: 2) else { return false }
+        guard n.count == 15, n.hasDigits(0, 2), (1...37).contains(n.value(0, 2)), isTaxIN(n, from: 2) else {
+            return false
+        }
         guard n[12] != 0, n.symbol(13) == UInt8(ascii: "Z") else { return false }
         return n.luhn(base: 36) == 0
     }
@@ -126,7 +130,7 @@ enum AsiaPacific {
     // MARK: Australia and New Zealand
 
     private static func companyAU(_ n: Number) -> Bool {
-        guard n.isDigits(11), n[0] != 0 else { return false }
+        guard n.isDigits(11), n.value(0, 2) > 10 else { return false }
         return (n.sum([10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10) % 89 == 0
     }
 
@@ -136,7 +140,9 @@ enum AsiaPacific {
     }
 
     private static func taxNZ(_ n: Number) -> Bool {
-        guard n.isDigits(8) || n.isDigits(9), (10_000_001..<150_000_000).contains(n.value(0, n.count)) else { return false }
+        guard n.isDigits(8) || n.isDigits(9), (10_000_001..<150_000_000).contains(n.value(0, n.count)) else {
+            return false
+        }
         // Eight digits are nine with a zero before them.
         let from = n.count - 9
         func check(_ weights: [8 of Int]) -> Int {

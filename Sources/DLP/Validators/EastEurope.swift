@@ -6,7 +6,9 @@ enum EastEurope {
         .number("nip-pl") { isTaxPL($0, from: $0.begins("PL") ? 2 : 0) },
         .number("regon-pl", companyPL),
         .number("rc-cz", personCZ),
-        .number("adoszam-hu") { $0.isDigits(8) || $0.isDigits(11) ? $0.sum([9, 7, 3, 1, 9, 7, 3, 1]) % 10 == 0 : false },
+        .number("adoszam-hu") {
+            $0.isDigits(8) || $0.isDigits(11) ? $0.sum([9, 7, 3, 1, 9, 7, 3, 1]) % 10 == 0 : false
+        },
         .number("cnp-ro", personRO),
         .number("cui-ro", companyRO),
         .number("egn-bg", personBG),
@@ -85,7 +87,9 @@ enum EastEurope {
         guard n.isDigits(10) else { return false }
         let month = n.value(2, 4)
         let century = month > 40 ? 2000 : month > 20 ? 1800 : 1900
-        guard Number.isDay(century + n.value(0, 2), month > 40 ? month - 40 : month > 20 ? month - 20 : month, n.value(4, 6))
+        guard
+            Number.isDay(
+                century + n.value(0, 2), month > 40 ? month - 40 : month > 20 ? month - 20 : month, n.value(4, 6))
         else { return false }
         return n.sum([2, 4, 8, 5, 10, 9, 7, 3, 6]) % 11 % 10 == n[9]
     }

@@ -14,7 +14,9 @@ enum Finance {
 
     /// ISO 13616: how long the accounts of a country are, and MOD 97-10 of the whole with its first four symbols at the end.
     private static func account(_ n: Number) -> Bool {
-        guard n.count >= 15, n[0] > 9, n[1] > 9, n.hasDigits(2, 4), (2...98).contains(n.value(2, 4)) else { return false }
+        guard n.count >= 15, n[0] > 9, n[1] > 9, n.hasDigits(2, 4), (2...98).contains(n.value(2, 4)) else {
+            return false
+        }
         guard lengths[(n[0] - 10) * 26 + n[1] - 10] == n.count, n.mod97(rotated: 4) == 1 else { return false }
         return true
     }
@@ -73,7 +75,8 @@ enum Finance {
     }
 
     private static func securityUK(_ n: Number) -> Bool {
-        guard n.count == 7, n.hasDigits(6, 7) else { return false }
+        // Those that begin with a digit are the old ones, of digits alone.
+        guard n.count == 7, n.hasDigits(6, 7), n[0] > 9 || n.letters == 0 else { return false }
         for at in 0..<7 where "AEIOU".utf8.contains(n.symbol(at)) { return false }
         return n.sum([1, 3, 1, 7, 3, 9, 1]) % 10 == 0
     }

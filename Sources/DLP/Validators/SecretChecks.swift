@@ -49,7 +49,8 @@ enum SecretChecks {
     }
 
     private static let placeholders: [StaticString] = [
-        "password", "passwd", "secret", "example", "changeme", "xxxx", "your", "placeholder", "redacted", "dummy", "sample",
+        "password", "passwd", "secret", "example", "changeme", "xxxx", "your", "placeholder", "redacted", "dummy",
+        "sample",
     ]
 
     /// The last part of what matched: behind the colon of `user:password@`, or the last `=` or `:` before a value.

@@ -28,7 +28,9 @@ enum WestEurope {
         .number("btw-nl", valueAddedTaxNL),
         .number("nn-be", nationalBE),
         .number("vat-be", valueAddedTaxBE),
-        .number("tva-lu") { $0.count == 10 && $0.begins("LU") && $0.hasDigits(2, 10) && $0.value(2, 8) % 89 == $0.value(8, 10) },
+        .number("tva-lu") {
+            $0.count == 10 && $0.begins("LU") && $0.hasDigits(2, 10) && $0.value(2, 8) % 89 == $0.value(8, 10)
+        },
     ]
 
     // MARK: Great Britain and Ireland
