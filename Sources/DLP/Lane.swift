@@ -23,6 +23,8 @@ struct Lane {
     let detector: Unmanaged<Detector>?
     /// Of the detector: what is less sure is no match.
     let least: Confidence
+    /// A match is too unsure without a word before it.
+    let needsWords: Bool
     /// A tail that could become a match is kept back.
     let holds: Bool
     /// What the vector pass can say of a start: none where it can say nothing.
@@ -43,15 +45,14 @@ struct Lane {
 extension Lane {
     /// How sure a match of the expression is, or nil where it is none.
     func confidence(_ window: Window, _ start: Int, _ end: Int) -> Confidence? {
-        var found = Confidence.high
-        if let detector {
-            // Words first: they refuse more than any check does, and sooner.
-            let sure = detector._withUnsafeGuaranteedRef { $0.confidence(window.base, start, end) }
-            guard let sure, sure >= least else { return nil }
-            found = sure
-        }
         let bytes = UnsafeRawBufferPointer(start: window.base + start, count: end - start)
-        return validator?.accepts(bytes) ?? true ? found : nil
+        guard let detector else { return validator?.accepts(bytes) ?? true ? .high : nil }
+        // Where a word is needed that is looked for first: it is missing more often than any check fails.
+        if !needsWords, let validator, !validator.accepts(bytes) { return nil }
+        let found = detector._withUnsafeGuaranteedRef { $0.confidence(window.base, start, end) }
+        guard let found, found >= least else { return nil }
+        if needsWords, let validator, !validator.accepts(bytes) { return nil }
+        return found
     }
 
     /// Whether a short value has a byte with which a match could begin; of a longer one the vector pass tells.
@@ -100,7 +101,8 @@ struct ReadList {
                 startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
                 validator: reader.validator, minds: reader.validator?.minds ?? false,
-                detector: reader.detector.map { .passUnretained($0) }, least: reader.least, holds: reader.holds,
+                detector: reader.detector.map { .passUnretained($0) }, least: reader.least,
+                needsWords: reader.detector.map { $0.confidence < reader.least } ?? false, holds: reader.holds,
                 runs: copy(filter.plans[at].runs),
                 filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore,
                 plan: planned - 1, key: keys[at].first.map { Int($0.offset) },

@@ -12,7 +12,7 @@ enum EastEurope {
         .number("cnp-ro", personRO),
         .number("cui-ro", companyRO),
         .number("egn-bg", personBG),
-        .number("oib-hr") { $0.isDigits(11) && $0.mod11_10(0, 11) == 1 },
+        .number("oib-hr") { $0.isDigits(11) && $0.mod1110(0, 11) == 1 },
         .number("emso-si", personSI),
         .number("vat-si", valueAddedTaxSI),
         .number("amka-gr") { $0.isDigits(11) && $0.isLuhn && $0.value(2, 4) != 0 && isDayGR($0) },

@@ -97,7 +97,7 @@ struct Number {
     }
 
     /// ISO/IEC 7064 MOD 11,10 of the digits `from..<to`: 1 where they are right.
-    func mod11_10(_ from: Int, _ to: Int) -> Int {
+    func mod1110(_ from: Int, _ to: Int) -> Int {
         var check = 5
         for at in from..<to { check = ((check == 0 ? 10 : check) * 2 % 11 + self[at]) % 10 }
         return check

@@ -58,6 +58,6 @@ enum General {
         .bytes("card", PaymentCard.accepts),
         .number("verhoeff") { $0.letters == 0 && $0.verhoeff == 0 },
         .number("mod97") { $0.count > 4 && $0.mod97() == 1 },
-        .number("mod11-10") { $0.letters == 0 && $0.mod11_10(0, $0.count) == 1 },
+        .number("mod11-10") { $0.letters == 0 && $0.mod1110(0, $0.count) == 1 },
     ]
 }

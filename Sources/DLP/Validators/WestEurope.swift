@@ -174,7 +174,7 @@ enum WestEurope {
 
     /// One digit of the first ten occurs twice or three times, no other more than once.
     private static func taxDE(_ n: Number) -> Bool {
-        guard n.isDigits(11), n[0] != 0, n.mod11_10(0, 11) == 1 else { return false }
+        guard n.isDigits(11), n[0] != 0, n.mod1110(0, 11) == 1 else { return false }
         var counts = InlineArray<10, UInt8>(repeating: 0)
         for at in 0..<10 { counts[n[at]] += 1 }
         var repeated = 0
@@ -186,7 +186,7 @@ enum WestEurope {
     }
 
     private static func isValueAddedTaxDE(_ n: Number) -> Bool {
-        n.hasDigits(2, 11) && n[2] != 0 && n.mod11_10(2, 11) == 1
+        n.hasDigits(2, 11) && n[2] != 0 && n.mod1110(2, 11) == 1
     }
 
     /// Area, birthday, letter of the name, serial; the letter counts as two digits.
