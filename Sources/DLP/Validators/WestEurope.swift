@@ -242,8 +242,8 @@ enum WestEurope {
         let (number, key) = (n.value(0, 9), n.value(9, 11))
         guard 97 - number % 97 == key || 97 - (2_000_000_000 + number) % 97 == key else { return false }
         let month = n.value(2, 4)
-        guard month <= 12 || (20...32).contains(month) || (40...52).contains(month) else { return false }
-        return n.value(4, 6) <= 31
+        // Where the birthday is unknown the day goes on counting.
+        return month <= 12 || (20...32).contains(month) || (40...52).contains(month)
     }
 
     private static func valueAddedTaxBE(_ n: Number) -> Bool {
