@@ -102,3 +102,11 @@ if Context.environment["WEIR_FUZZ"] != nil {
         fuzz("TLSClient", ["Bytes", "COpenSSL", "TLS"]),
     ]
 }
+
+// The engine alone, for loadtest/scan.
+if Context.environment["WEIR_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ScanBench", dependencies: ["Bytes", "DLP"], path: "loadtest/ScanBench",
+            swiftSettings: house + [.unsafeFlags(["-parse-as-library"])]))
+}
