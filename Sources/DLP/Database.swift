@@ -30,6 +30,7 @@ public final class Database: Sendable {
     /// All that could be used, detectors by their ids aside.
     let readyNames: [String]
     let limits: Limits
+    private let plans = StartPlans()
     let fingerprintKey: [UInt8]
     /// Expressions whose matches have no bound, or one above `match_bytes`.
     public let warnings: [CompileError]
@@ -46,6 +47,11 @@ public final class Database: Sendable {
         self.limits = limits
         self.fingerprintKey = fingerprintKey
         self.warnings = warnings
+    }
+
+    /// Where these could begin. An automaton tells the end of a match only where `match_bytes` bounds no match that short.
+    func plan(_ expressions: [Expression]) -> StartPlan {
+        plans.plan(expressions, certain: limits.matchBytes > Automaton.bytesMax + 1)
     }
 
     /// Those that are compiled.

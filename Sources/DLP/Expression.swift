@@ -22,6 +22,7 @@ final class Expression: @unchecked Sendable {
     let digitsMin: Int
     /// What cannot stand before a match.
     let refusedBefore: ByteSet
+    let syntax: Syntax
     /// Bytes of the longest match with what it looks ahead at, or none.
     let lengthMax: Int?
 
@@ -33,6 +34,7 @@ final class Expression: @unchecked Sendable {
     init(_ source: String, limits: Limits) throws(Refusal) {
         let bytes = [UInt8](source.utf8)
         let syntax = try Syntax(bytes)
+        self.syntax = syntax
         let common = UInt32(PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C) | PCRE2_NO_DOTSTAR_ANCHOR
         // The unanchored form is asked for what it knows of its first byte and thrown away.
         let unanchored = try Self.compile(bytes, common)

@@ -140,34 +140,35 @@ public final class Inspection {
     /// `known`: set for a decoded view, which does not tell again what was found as it was sent, from there on in `kept`.
     private func read(_ value: UnsafeRawBufferPointer, _ list: ReadList, _ context: Contexts, _ known: Int?) {
         guard let base = value.bindMemory(to: UInt8.self).baseAddress else { return }
-        let digits = Masks.digits(base, value.count)
-        if digits.count < list.digitsMin { return }
+        let digits = Digits.count(base, value.count)
+        if digits.count < list.digitsMin || list.fourDigits && !digits.four { return }
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
-        var begun = !list.keys.isEmpty
-        if begun { search.begin(window, list) }
-        guard let lanes = list.lanes.baseAddress else { return }
-        for lane in lanes..<lanes + list.lanes.count where lane.pointee.digitsMin <= digits.count {
-            if lane.pointee.key != nil, search.hasNone(lane - lanes) { continue }
-            if lane.pointee.fourDigits && !digits.four || !lane.pointee.mayBegin(in: base, value.count) { continue }
-            if !begun { search.begin(window, list) }
-            begun = true
-            let index = lane.pointee.reader
-            var cursor = Cursor(allowance: Search.valueWork)
-            searching: while true {
-                let event = search.next(lane, list, window, &cursor, settle: false)
-                switch event {
-                case .exhausted: break searching
-                case .overrun: overrun()
-                case .match(let start, let end, let confidence):
-                    let match = Match(
-                        reader: index, bytes: UnsafeRawBufferPointer(rebasing: value[start..<end]), context: context,
-                        subject: subject, offset: UInt64(start), rawOffset: UInt64(start),
-                        labels: known == nil ? [] : ["percent"], redactable: false, confidence: confidence)
-                    if let known, alreadyFound(match, known) { continue }
-                    _ = found(match)
-                }
+        search.begin()
+        search.find(window, list, 0..<value.count)
+        for at in search.found { read(value, window, Int(at), list, context, subject, known) }
+        for at in list.unknown where list.lanes[at].mayBegin(in: base, value.count) {
+            read(value, window, at, list, context, subject, known)
+        }
+    }
+
+    private func read(
+        _ value: UnsafeRawBufferPointer, _ window: Window, _ at: Int, _ list: ReadList, _ context: Contexts,
+        _ subject: Int, _ known: Int?
+    ) {
+        var cursor = Cursor(allowance: Search.valueWork)
+        while true {
+            switch search.next(at, list, window, end: window.count, &cursor, settle: false) {
+            case .exhausted: return
+            case .overrun: overrun()
+            case .match(let start, let end, let confidence):
+                let match = Match(
+                    reader: list.lanes[at].reader, bytes: UnsafeRawBufferPointer(rebasing: value[start..<end]),
+                    context: context, subject: subject, offset: UInt64(start), rawOffset: UInt64(start),
+                    labels: known == nil ? [] : ["percent"], redactable: false, confidence: confidence)
+                if let known, alreadyFound(match, known) { continue }
+                _ = found(match)
             }
         }
     }

@@ -27,19 +27,8 @@ struct Lane {
     let needsWords: Bool
     /// A tail that could become a match is kept back.
     let holds: Bool
-    /// What the vector pass can say of a start: none where it can say nothing.
-    let runs: UnsafeBufferPointer<Prefilter.Run>
-    /// Positions that `runs` look at.
-    let filterLength: Int
-    /// Mask of the bytes that must not stand before a start, or none.
-    let refusedBefore: Int?
-    /// Its place among the patterns that masks are made for.
-    let plan: Int
-    /// Where its key stands in a match: then no masks are made for it.
-    let key: Int?
-    /// What the first bytes of a match can be, and what cannot stand before them, of a keyed pattern.
-    let prefix: UnsafeBufferPointer<ByteSet>
-    let before: ByteSet
+    /// The vector pass says where it could begin.
+    let isFound: Bool
 }
 
 extension Lane {
@@ -67,33 +56,29 @@ extension Lane {
 /// The patterns that read one kind of value, and what is known of all of them together.
 struct ReadList {
     let lanes: UnsafeBufferPointer<Lane>
-    let classes: UnsafeBufferPointer<weir_byte_class>
-    let strips: UnsafeBufferPointer<Prefilter.Strip>
-    let keys: Keys
-    /// No value shorter than this holds a match, nor one with fewer digits.
+    /// Where they could begin; the profile holds it.
+    let plan: UnsafePointer<weir_starts>?
+    /// Lanes of which the plan finds none.
+    let unknown: UnsafeBufferPointer<Int>
+    /// No value shorter than this holds a match, nor one with fewer digits, or without four of them together.
     let lengthMin: Int
     let digitsMin: Int
+    let fourDigits: Bool
     /// Bytes kept before the first start that is still open.
     let lookBehind: Int
 
     static var none: ReadList {
         ReadList(
-            lanes: UnsafeBufferPointer(start: nil, count: 0), classes: UnsafeBufferPointer(start: nil, count: 0),
-            strips: UnsafeBufferPointer(start: nil, count: 0), keys: .none, lengthMin: .max, digitsMin: 0, lookBehind: 1
-        )
+            lanes: UnsafeBufferPointer(start: nil, count: 0), plan: nil,
+            unknown: UnsafeBufferPointer(start: nil, count: 0), lengthMin: .max, digitsMin: 0, fourDigits: false,
+            lookBehind: 1)
     }
 
     /// What it points at is the caller's to free, by `free`.
-    static func allocate(_ all: [Profile.Reader], _ readers: [Int]) -> ReadList {
-        let expressions = readers.map { all[$0].expression }
-        let keys = Keys.keys(of: expressions)
-        // Those with a key need no masks, which leaves more of them to the others.
-        let filter = Prefilter(zip(expressions, keys).map { $1.isEmpty ? $0 : nil })
-        var planned = 0
+    static func allocate(_ all: [Profile.Reader], _ readers: [Int], _ plan: StartPlan) -> ReadList {
+        let unknown = Set(plan.unknown)
         let lanes = readers.indices.map { at in
             let reader = all[readers[at]]
-            let isKeyed = !keys[at].isEmpty
-            if !isKeyed { planned += 1 }
             return Lane(
                 code: reader.expression.code, reader: readers[at], firstBytes: reader.expression.firstBytes,
                 lengthMin: max(reader.expression.lengthMin, 1), digitsMin: reader.expression.digitsMin,
@@ -103,16 +88,12 @@ struct ReadList {
                 validator: reader.validator, minds: reader.validator?.minds ?? false,
                 detector: reader.detector.map { .passUnretained($0) }, least: reader.least,
                 needsWords: reader.detector.map { $0.confidence < reader.least } ?? false, holds: reader.holds,
-                runs: copy(filter.plans[at].runs),
-                filterLength: filter.plans[at].length, refusedBefore: filter.plans[at].refusedBefore,
-                plan: planned - 1, key: keys[at].first.map { Int($0.offset) },
-                prefix: copy(isKeyed ? reader.expression.prefix : []), before: reader.expression.refusedBefore)
+                isFound: !unknown.contains(at))
         }
         return ReadList(
-            lanes: copy(lanes), classes: copy(filter.classes), strips: copy(filter.strips),
-            keys: .allocate(keys.flatMap { $0 }),
-            lengthMin: expressions.map { max($0.lengthMin, 1) }.min() ?? .max,
-            digitsMin: expressions.map(\.digitsMin).min() ?? 0,
+            lanes: copy(lanes), plan: plan.unknown.count < lanes.count ? UnsafePointer(plan.starts) : nil,
+            unknown: copy(plan.unknown), lengthMin: lanes.map(\.lengthMin).min() ?? .max,
+            digitsMin: lanes.map(\.digitsMin).min() ?? 0, fourDigits: lanes.allSatisfy(\.fourDigits),
             lookBehind: readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.within ?? 0) }.max() ?? 1)
     }
 
@@ -126,14 +107,8 @@ struct ReadList {
     }
 
     func free() {
-        for lane in lanes {
-            lane.runs.deallocate()
-            lane.prefix.deallocate()
-        }
-        keys.free()
         lanes.deallocate()
-        classes.deallocate()
-        strips.deallocate()
+        unknown.deallocate()
     }
 
     private static func copy<T>(_ values: [T]) -> UnsafeBufferPointer<T> {
@@ -155,10 +130,17 @@ struct ReadLists {
         ReadLists(url: .none, header: .none, body: .none, packet: .none, name: .none)
     }
 
-    static func allocate(_ readers: [Profile.Reader], where reads: (Profile.Reader) -> Bool) -> ReadLists {
+    /// `plans`: those it uses are added.
+    static func allocate(
+        _ readers: [Profile.Reader], _ plans: inout [StartPlan], _ database: Database,
+        where reads: (Profile.Reader) -> Bool
+    ) -> ReadLists {
         func list(_ context: Contexts) -> ReadList {
             let chosen = readers.indices.filter { readers[$0].contexts.contains(context) && reads(readers[$0]) }
-            return ReadList.allocate(readers, chosen)
+            if chosen.isEmpty { return .none }
+            let plan = database.plan(chosen.map { readers[$0].expression })
+            plans.append(plan)
+            return ReadList.allocate(readers, chosen, plan)
         }
         return ReadLists(
             url: list(.url), header: list(.header), body: list(.body), packet: list(.packet), name: list(.name))

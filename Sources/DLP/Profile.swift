@@ -52,6 +52,8 @@ public final class Profile: @unchecked Sendable {
     let readers: [Reader]
     let rules: [Rule]
     let slots: Int
+    /// Held for the lists.
+    private let plans: [StartPlan]
     let requestLists: ReadLists
     let responseLists: ReadLists
     public let enforcing: Bool
@@ -87,8 +89,10 @@ public final class Profile: @unchecked Sendable {
         self.readers = readers
         self.rules = rules
         slots = plan.slots
-        requestLists = .allocate(readers) { _ in true }
-        responseLists = .allocate(readers, where: \.both)
+        var plans: [StartPlan] = []
+        requestLists = .allocate(readers, &plans, database) { _ in true }
+        responseLists = .allocate(readers, &plans, database, where: \.both)
+        self.plans = plans
         reads = readers.reduce(into: []) { $0.formUnion($1.contexts) }
         readsResponses = readers.lazy.filter(\.both).reduce(into: []) { $0.formUnion($1.contexts) }
         let streamed: Contexts = [.body, .packet]

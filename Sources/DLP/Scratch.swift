@@ -10,8 +10,7 @@ public final class Scratch {
     let full: OpaquePointer
     private let stack: OpaquePointer
     private var steps = 0
-    let masks = Masks()
-    let keyHits = KeyHits()
+    let starts = Starts()
 
     private(set) var window: UnsafeMutablePointer<UInt8>
     private(set) var windowSize: Int

@@ -1,3 +1,5 @@
+import CLinux
+
 /// How far one pattern has read one value.
 struct Cursor {
     /// The first start that is not decided.
@@ -23,14 +25,12 @@ struct Search {
 
     let judge: Judge
     private let scratch: Scratch
-    private let masks: Unmanaged<Masks>
-    private let keyHits: Unmanaged<KeyHits>
+    private let starts: Unmanaged<Starts>
 
     init(judge: Judge, scratch: Scratch) {
         self.judge = judge
         self.scratch = scratch
-        masks = .passUnretained(scratch.masks)
-        keyHits = .passUnretained(scratch.keyHits)
+        starts = .passUnretained(scratch.starts)
     }
 
     /// Work allowed for a stream (tens of milliseconds) and for a small value, of which there are many, and more for each
@@ -41,34 +41,37 @@ struct Search {
     /// Work on the end of a message that is not charged to the stream: what is typed key by key should not use it up.
     static let messageWork = 256
 
-    func begin(_ window: Window, _ list: ReadList) {
-        scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps)
-        scratch.masks.begin(window, list)
-        scratch.keyHits.begin(window, list)
+    func begin() { scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps) }
+
+    /// Looks where the lanes could begin in a piece of the window.
+    func find(_ window: Window, _ list: ReadList, _ piece: Range<Int>) {
+        starts._withUnsafeGuaranteedRef { $0.find(window, list, piece) }
     }
 
-    /// Whether the pattern, which has a key, begins nowhere in the window.
-    func hasNone(_ lane: Int) -> Bool { keyHits._withUnsafeGuaranteedRef { $0.hasNone(lane) } }
+    /// Lanes that could begin in the piece that was looked at.
+    var found: ContiguousArray<Int32> { starts._withUnsafeGuaranteedRef { $0.patterns } }
 
+    /// Goes on up to the end of the piece, `end`.
+    ///
     /// `settle`: decide by what is at hand, though little has come since the last try.
     func next(
-        _ lane: UnsafePointer<Lane>, _ list: ReadList, _ window: Window, _ cursor: inout Cursor, settle: Bool
+        _ at: Int, _ list: ReadList, _ window: Window, end: Int, _ cursor: inout Cursor, settle: Bool
+    ) -> Event {
+        guard let lanes = list.lanes.baseAddress else { return .exhausted }
+        return next(at, lanes + at, window, end: end, &cursor, settle: settle)
+    }
+
+    private func next(
+        _ index: Int, _ lane: UnsafePointer<Lane>, _ window: Window, end: Int, _ cursor: inout Cursor, settle: Bool
     ) -> Event {
         var at = Int(cursor.next - window.start)
-        if cursor.givenUp { at = window.count }
+        if cursor.givenUp { at = end }
         if cursor.live && !settle && !window.ended && window.count - at < cursor.retryAt { return .exhausted }
         cursor.live = false
         cursor.retryAt = 0
-        while at < window.count {
-            if lane.pointee.key != nil, let lanes = list.lanes.baseAddress {
-                at = keyHits._withUnsafeGuaranteedRef { $0.candidate(lane - lanes, window, from: at) }
-            } else if lane.pointee.runs.isEmpty {
-                while at < window.count, !lane.pointee.firstBytes.contains(window.base[at]) { at += 1 }
-            } else {
-                at = masks._withUnsafeGuaranteedRef { $0.candidate(lane, list, from: at) }
-            }
-            if lane.pointee.startsOnly && window.start + UInt64(at) > 0 { break }
-            if at == window.count { break }
+        while at < end {
+            guard let start = candidate(index, lane, window, from: at, end: end) else { break }
+            at = Int(start.at)
             if !mayBegin(lane, window, at) {
                 at += 1
                 continue
@@ -76,14 +79,13 @@ struct Search {
             let allowed = cursor.allowance + Self.workPerByte * Int(clamping: window.start + UInt64(at))
             if cursor.work > allowed {
                 cursor.givenUp = true
-                cursor.next = window.start + UInt64(window.count)
+                cursor.next = window.start + UInt64(end)
                 return .overrun
             }
             let before = cursor.work
-            var answer = judge.answer(lane, window, at: at, cost: &cursor.work)
+            var answer = answer(start, lane, window, at, &cursor.work)
             // Bytes still to come may let filter or validator refuse this start: then it must not have been an overrun.
-            let mayBeRefused =
-                window.count - at < max(lane.pointee.filterLength, lane.pointee.prefix.count, Validator.leadBytes)
+            let mayBeRefused = start.end == Self.askOpen || window.count - at < Validator.leadBytes
             if answer == .overrun && !window.ended && mayBeRefused {
                 answer = .pending
             }
@@ -101,17 +103,40 @@ struct Search {
             case .overrun:
                 cursor.next = window.start + UInt64(at + 1)
                 return .overrun
-            case .match(let end):
-                guard let confidence = lane.pointee.confidence(window, at, end) else {
+            case .match(let matchEnd):
+                guard let confidence = lane.pointee.confidence(window, at, matchEnd) else {
                     at += 1
                     continue
                 }
-                cursor.next = window.start + UInt64(end)
-                return .match(start: at, end: end, confidence)
+                cursor.next = window.start + UInt64(matchEnd)
+                return .match(start: at, end: matchEnd, confidence)
             }
         }
-        cursor.next = window.start + UInt64(window.count)
+        cursor.next = max(cursor.next, window.start + UInt64(end))
         return .exhausted
+    }
+
+    private static let ask = UInt32(WEIR_ASK)
+    private static let askOpen = UInt32(WEIR_ASK_OPEN)
+
+    private func answer(
+        _ start: weir_start, _ lane: UnsafePointer<Lane>, _ window: Window, _ at: Int, _ cost: inout Int
+    ) -> Judge.Answer {
+        if start.end != Self.ask, start.end != Self.askOpen { return .match(end: Int(start.end)) }
+        return judge.answer(lane, window, at: at, cost: &cost)
+    }
+
+    /// The first place from `at` on where the pattern could begin.
+    @inline(__always)
+    private func candidate(
+        _ index: Int, _ lane: UnsafePointer<Lane>, _ window: Window, from: Int, end: Int
+    ) -> weir_start? {
+        if lane.pointee.isFound { return starts._withUnsafeGuaranteedRef { $0.next(index, from: from) } }
+        if lane.pointee.startsOnly && window.start + UInt64(from) > 0 { return nil }
+        var at = from
+        while at < end, !lane.pointee.firstBytes.contains(window.base[at]) { at += 1 }
+        if at == end || lane.pointee.startsOnly && window.start + UInt64(at) > 0 { return nil }
+        return weir_start(at: UInt32(at), pattern: UInt32(index), end: Self.ask, next: -1)
     }
 
     /// What the validator says of a start whose first bytes have come.

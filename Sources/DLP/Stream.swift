@@ -26,6 +26,10 @@ final class Stream {
     private var list = ReadList.none
     /// One for each reader of `list`.
     private var cursors: ContiguousArray<Cursor> = []
+    /// Readers with a start that could still become a match.
+    private var live: ContiguousArray<Int32> = []
+    /// All others have read up to here.
+    private var decided: UInt64 = 0
 
     /// Bytes of the value kept from before: the look-behind and what is undecided.
     private var carry: [UInt8] = []
@@ -80,7 +84,8 @@ final class Stream {
         cursors.removeAll(keepingCapacity: true)
         cursors.append(contentsOf: repeatElement(Cursor(allowance: Search.streamWork), count: list.lanes.count))
         carry.removeAll(keepingCapacity: true)
-        (windowStart, valueBytes, valueFrom) = (0, 0, offset)
+        live.removeAll(keepingCapacity: true)
+        (windowStart, valueBytes, valueFrom, decided) = (0, 0, offset, 0)
         map.reset()
         if case .coded(let decoder) = source { labels = decoder.labels } else { labels = [] }
         subject = owner.nextSubject()
@@ -93,6 +98,7 @@ final class Stream {
         reset()
         (self.context, self.list, self.joins) = (context, list, joins)
         cursors.removeAll(keepingCapacity: true)
+        live.removeAll(keepingCapacity: true)
         source = .framed(map)
     }
 
@@ -119,14 +125,14 @@ final class Stream {
         // What a feed left for later is looked at now, so that the work is the same in any cut.
         scanWhole(nothing, end: false, settle: true)
         guard isWaiting else { return }
-        let before = (cursors, carry, windowStart)
+        let before = (cursors, live, decided, carry, windowStart)
         scanWhole(nothing, end: true, settle: false)
         let after = cursors
-        (cursors, carry, windowStart) = before
+        (cursors, live, decided, carry, windowStart) = before
         for at in cursors.indices { cursors[at].charge(endOfMessage: after[at]) }
     }
 
-    private var isWaiting: Bool { cursors.contains(where: \.live) }
+    private var isWaiting: Bool { !live.isEmpty }
 
     /// Offset in all the content of the first byte that is kept, and of the first that could be of a match in force.
     var windowFrom: UInt64 { valueFrom + windowStart }
@@ -277,26 +283,68 @@ final class Stream {
     private func scan(_ window: Window, settle: Bool) {
         if !joins { owner.inspected(window.count - carry.count) }
         let search = owner.search
-        search.begin(window, list)
-        guard let lanes = list.lanes.baseAddress else { return }
-        for at in 0..<list.lanes.count {
-            let lane = lanes + at
-            let index = lane.pointee.reader
-            searching: while true {
-                let event = search.next(lane, list, window, &cursors[at], settle: settle)
-                switch event {
-                case .exhausted: break searching
-                case .overrun: owner.overrun()
-                case .match(let start, let end, let confidence): matched(index, window, start, end, confidence)
-                }
-            }
+        search.begin()
+        var from = Int(frontierOfValue - window.start)
+        let step = Starts.step(list)
+        var waiting = live
+        live.removeAll(keepingCapacity: true)
+        while from < window.count || !waiting.isEmpty {
+            let end = min(from + step, window.count)
+            search.find(window, list, from..<end)
+            if !waiting.isEmpty { goOn(search, window, end, &waiting, settle: settle) }
+            for at in search.found { read(search, window, Int(at), from, end, settle: settle) }
+            for at in list.unknown { read(search, window, at, from, end, settle: settle) }
+            from = end
         }
+        decided = window.start + UInt64(window.count)
         keep(window)
     }
 
+    /// The readers that wait go on where their start is in this piece of the window.
+    private func goOn(
+        _ search: Search, _ window: Window, _ end: Int, _ waiting: inout ContiguousArray<Int32>, settle: Bool
+    ) {
+        let pieceEnd = window.start + UInt64(end)
+        var later: ContiguousArray<Int32> = []
+        for at in waiting {
+            if cursors[Int(at)].next >= pieceEnd && end < window.count {
+                later.append(at)
+            } else {
+                read(search, window, Int(at), end, settle: settle)
+            }
+        }
+        waiting = later
+    }
+
+    private func read(_ search: Search, _ window: Window, _ at: Int, _ from: Int, _ end: Int, settle: Bool) {
+        // It waits for more, or has already gone on from where it waited.
+        if cursors[at].live || cursors[at].next >= window.start + UInt64(end) { return }
+        cursors[at].next = max(cursors[at].next, max(decided, window.start + UInt64(from)))
+        read(search, window, at, end, settle: settle)
+    }
+
+    private func read(_ search: Search, _ window: Window, _ at: Int, _ end: Int, settle: Bool) {
+        let index = list.lanes[at].reader
+        while true {
+            switch search.next(at, list, window, end: end, &cursors[at], settle: settle) {
+            case .exhausted:
+                if cursors[at].live { live.append(Int32(at)) }
+                return
+            case .overrun: owner.overrun()
+            case .match(let start, let end, let confidence): matched(index, window, start, end, confidence)
+            }
+        }
+    }
+
+    /// The first start that is not decided.
+    private var frontierOfValue: UInt64 {
+        var first = decided
+        for at in live { first = min(first, cursors[Int(at)].next) }
+        return first
+    }
+
     private func keep(_ window: Window) {
-        let end = window.start + UInt64(window.count)
-        let open = cursors.lazy.map(\.next).min() ?? end
+        let open = frontierOfValue
         let from = max(window.start, open - min(open, UInt64(list.lookBehind)))
         let first = Int(from - window.start)
         carry.removeAll(keepingCapacity: true)
@@ -306,7 +354,7 @@ final class Stream {
     }
 
     /// No finding before this offset is still to come in this value.
-    var frontier: UInt64 { valueFrom + (cursors.lazy.map(\.next).min() ?? 0) }
+    var frontier: UInt64 { valueFrom + frontierOfValue }
 
     // MARK: Findings
 
@@ -390,9 +438,7 @@ final class Stream {
     /// The first start that could still become a match in force.
     private var held: UInt64? {
         var held: UInt64?
-        for at in cursors.indices where cursors[at].live && list.lanes[at].holds {
-            held = min(held ?? .max, cursors[at].next)
-        }
+        for at in live where list.lanes[Int(at)].holds { held = min(held ?? .max, cursors[Int(at)].next) }
         return held
     }
 

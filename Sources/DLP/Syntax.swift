@@ -16,6 +16,8 @@ struct Syntax: Sendable {
         case wordBoundary
         /// Does not come after one of these bytes.
         case notAfter(ByteSet)
+        /// Does not come before one of these bytes.
+        case notBefore(ByteSet)
 
         static var empty: Node { .sequence([]) }
         static var anything: Node { .repeated(.byte(.all), 0, nil) }
@@ -32,6 +34,9 @@ struct Syntax: Sendable {
     let refusedBefore: ByteSet
     /// What the first bytes of a match can be; not longer than the shortest match.
     let prefix: [ByteSet]
+    let root: Node
+    /// `root` matches where the expression does, and nowhere else.
+    let isExact: Bool
 
     /// Positions looked at from the start of a match.
     static let prefixMax = 24
@@ -45,6 +50,8 @@ struct Syntax: Sendable {
         digitsMin = Self.fewestDigits(node)
         let prefix = Self.prefix(node)
         self.prefix = prefix
+        root = node
+        isExact = !parser.unsure && !parser.loose && !Self.looksBack(node, isFirst: true)
         refusedBefore = Self.refusedBefore(node, wordFirst: prefix.first?.isSubset(of: SyntaxClass.word) ?? false)
     }
 
@@ -64,9 +71,26 @@ struct Syntax: Sendable {
         }
     }
 
+    /// Looks at the byte before some other place than the start.
+    private static func looksBack(_ node: Node, isFirst: Bool) -> Bool {
+        switch node {
+        case .byte, .ahead, .wordBoundary, .notBefore: return false
+        case .notAfter: return !isFirst
+        case .sequence(let parts):
+            var isFirst = isFirst
+            for part in parts {
+                if looksBack(part, isFirst: isFirst) { return true }
+                isFirst = isFirst && isAssertion(part)
+            }
+            return false
+        case .choice(let parts): return parts.contains { looksBack($0, isFirst: isFirst) }
+        case .repeated(let part, _, _): return looksBack(part, isFirst: false)
+        }
+    }
+
     private static func isAssertion(_ node: Node) -> Bool {
         switch node {
-        case .ahead, .wordBoundary, .notAfter: true
+        case .ahead, .wordBoundary, .notAfter, .notBefore: true
         case .sequence(let parts): parts.allSatisfy(isAssertion)
         default: false
         }
@@ -77,6 +101,7 @@ struct Syntax: Sendable {
         switch node {
         case .byte: return 1
         case .wordBoundary, .notAfter: return 0
+        case .notBefore: return 1
         case .ahead(let part): return longest(part)
         case .sequence(let parts):
             return parts.reduce(0 as Int?) { sum, part in
@@ -98,7 +123,7 @@ struct Syntax: Sendable {
     private static func fewestDigits(_ node: Node) -> Int {
         switch node {
         case .byte(let set): set.isSubset(of: .digits) ? 1 : 0
-        case .ahead, .wordBoundary, .notAfter: 0
+        case .ahead, .wordBoundary, .notAfter, .notBefore: 0
         case .sequence(let parts): parts.reduce(0) { $0.addingClamping(fewestDigits($1)) }
         case .choice(let parts): parts.map(fewestDigits).min() ?? 0
         case .repeated(let part, let least, _): fewestDigits(part).multipliedClamping(by: least)
@@ -116,7 +141,7 @@ struct Syntax: Sendable {
     private static func walk(_ node: Node, from starts: UInt64, _ sets: inout [ByteSet]) -> UInt64 {
         let beyond: UInt64 = 1 << UInt64(prefixMax)
         switch node {
-        case .ahead, .wordBoundary, .notAfter: return starts
+        case .ahead, .wordBoundary, .notAfter, .notBefore: return starts
         case .byte(let set):
             for at in 0..<prefixMax where starts & 1 << UInt64(at) != 0 { sets[at] = sets[at].union(set) }
             return (starts & ~beyond) << 1 | starts & beyond

@@ -104,6 +104,7 @@ enum SyntaxClass {
         guard parser.sees("[:") else { return nil }
         let start = parser.at
         parser.at += 2
+        parser.loose = true
         let negated = parser.take("^")
         let name = parser.source[parser.at...].prefix { ($0 | 0x20) &- 0x61 < 26 }
         parser.at += name.count

@@ -16,13 +16,16 @@ enum SyntaxEscape {
         case UInt8(ascii: "C"):
             throw refusal(start, #"\C is not supported, expected (?s:.), which is one byte as well"#)
         case UInt8(ascii: "Z"):
-            parser.mindsLastNewline = true
+            (parser.mindsLastNewline, parser.loose) = (true, true)
             return .empty
         case UInt8(ascii: "b"): return .wordBoundary
         case UInt8(ascii: "B"), UInt8(ascii: "A"), UInt8(ascii: "z"), UInt8(ascii: "E"):
+            parser.loose = true
             return .empty
         case UInt8(ascii: "Q"): return quoted(&parser, flags)
         case UInt8(ascii: "R"):
+            // It takes both bytes of CR LF and does not give them back.
+            parser.loose = true
             return .choice([.sequence([.byte(ByteSet([0x0d])), .byte(ByteSet([0x0a]))]), .byte(SyntaxClass.vertical)])
         case UInt8(ascii: "1")...UInt8(ascii: "9"):
             parser.at -= 1
@@ -57,6 +60,7 @@ enum SyntaxEscape {
             parser.unsure = true
             return .anything
         }
+        parser.loose = true
         return parser.group(number)
     }
 

@@ -16,6 +16,8 @@ struct SyntaxParser {
     var mindsLastNewline = false
     /// Something here is beyond this reader: the whole could be anything.
     var unsure = false
+    /// Something here can match less than what it is read as.
+    var loose = false
     /// Groups by number, once closed.
     private var groups: [Int: Node] = [:]
     private var groupCount = 0
@@ -103,7 +105,7 @@ struct SyntaxParser {
                 return node
             }
             // Lazy and possessive quantifiers match no more than the plain ones.
-            if !take("?") { _ = take("+") }
+            if !take("?"), take("+") { loose = true }
         }
     }
 
@@ -140,13 +142,18 @@ struct SyntaxParser {
         switch byte {
         case UInt8(ascii: "."):
             return .byte(flags.dotAll ? .all : ByteSet([UInt8(ascii: "\n")]).inverted)
-        case UInt8(ascii: "^"): return .empty
+        case UInt8(ascii: "^"):
+            loose = true
+            return .empty
         case UInt8(ascii: "$"):
-            mindsLastNewline = true
+            (mindsLastNewline, loose) = (true, true)
             return .empty
         case UInt8(ascii: "["):
             // [[:<:]] and [[:>:]] are word boundaries.
-            if take("[:<:]]") || take("[:>:]]") { return .empty }
+            if take("[:<:]]") || take("[:>:]]") {
+                loose = true
+                return .empty
+            }
             return .byte(SyntaxClass.read(&self, flags))
         case UInt8(ascii: "("):
             at = start
@@ -179,19 +186,28 @@ struct SyntaxParser {
         }
         if !take("?") { return try capture(flags) }
         if take("C") { throw Refusal(offset: start, message: "callouts are not supported, expected none") }
-        if take(":") || take(">") { return try inner(flags) }
-        if take("=") || take("!") || take("*") { return .ahead(try inner(flags)) }
+        if take(":") { return try inner(flags) }
+        if take("!") {
+            if let set = try oneByte(flags) { return .notBefore(set) }
+            return .empty
+        }
         if take("<!") {
             lookBehindDepth += 1
-            let refused = try inner(flags)
             // One byte is what the candidates can be asked for.
-            if case .sequence(let parts) = refused, parts.count == 1, case .byte(let set) = parts[0] {
-                return .notAfter(set)
-            }
+            if let set = try oneByte(flags) { return .notAfter(set) }
             return .empty
+        }
+        if take(">") {
+            loose = true
+            return try inner(flags)
+        }
+        if take("=") || take("*") {
+            loose = true
+            return .ahead(try inner(flags))
         }
         if take("<=") || take("<*") {
             lookBehindDepth += 1
+            loose = true
             _ = try inner(flags)
             return .empty
         }
@@ -205,6 +221,19 @@ struct SyntaxParser {
             return try inner(flags)
         }
         return try options(&flags)
+    }
+
+    /// What is refused, if that is one byte of a set that is known for certain.
+    private mutating func oneByte(_ flags: Flags) throws(Refusal) -> ByteSet? {
+        let wasLoose = loose
+        loose = false
+        let node = try inner(flags)
+        if !loose, !unsure, case .sequence(let parts) = node, parts.count == 1, case .byte(let set) = parts[0] {
+            loose = wasLoose
+            return set
+        }
+        loose = true
+        return nil
     }
 
     private mutating func inner(_ flags: Flags) throws(Refusal) -> Node {
@@ -236,7 +265,7 @@ struct SyntaxParser {
             case UInt8(ascii: "i"): changed.caseless = on
             case UInt8(ascii: "s"): changed.dotAll = on
             case UInt8(ascii: "x"):
-                changed.extended = on
+                (changed.extended, loose) = (on, true)
                 if peek() == UInt8(ascii: "x") { unsure = true }
             case UInt8(ascii: "m"), UInt8(ascii: "U"), UInt8(ascii: "J"): break
             case UInt8(ascii: "n"): unsure = true

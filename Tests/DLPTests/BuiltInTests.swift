@@ -63,13 +63,13 @@ import Testing
     }
 }
 
-@Suite struct MasksTests {
+@Suite struct DigitsTests {
     @Test func digitsAreCountedAtEveryLength() {
         var dice = Dice(1)
         let bytes = (0..<300).map { _ in dice.pick(Array("0123456789-/:x".utf8)) }
         for count in 0...bytes.count {
             let digits = bytes[..<count].map { (0x30...0x39).contains($0) }
-            let found = bytes.withUnsafeBufferPointer { $0.baseAddress.map { Masks.digits($0, count) } }
+            let found = bytes.withUnsafeBufferPointer { $0.baseAddress.map { Digits.count($0, count) } }
             #expect(found?.count == digits.count { $0 })
             let four = (0..<max(count - 3, 0)).contains { digits[$0..<$0 + 4].allSatisfy { $0 } }
             #expect(found?.four == true || !four)
