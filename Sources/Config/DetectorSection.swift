@@ -11,8 +11,8 @@ public struct DetectorSettings: Sendable, Equatable {
         let patterns = fields.required(
             "patterns", .list(Kind.text.placed, atLeast: 1), "Regular expressions (PCRE2), any of which is a match.")
         let spec = DetectorSpec(
-            id: fields.required("id", .name, "How records and sensors call it: the rule of a finding."),
-            about: fields.optional("about", .text, default: "", "What it finds, in one line."),
+            name: fields.required("name", .name, "How records and sensors call it: the rule of a finding."),
+            description: fields.optional("description", .text, default: "", "What it finds, in one line."),
             sensors: fields.optional(
                 "sensors", .list(.name), default: [], "The sensors it is part of, ready ones or new."),
             edges: fields.optional(
@@ -23,30 +23,43 @@ public struct DetectorSettings: Sendable, Equatable {
             validator: fields.optional(
                 "validator", .words(Validator.names.map { ($0, $0) }), "A check of what matched beyond its shape."),
             confidence: fields.optional("confidence", .confidence, default: .high, "How sure a match is."),
-            context: fields.optional("context", .section(WordsSpec.read), "Words before a match that make it surer."),
-            home: fields.optional(
-                "home", .list(.domain), default: [], "Domains that it is sent to in the normal course of things."
+            context: WordsSpec.read(fields),
+            homeDomains: fields.optional(
+                "home_domains", .list(.domain), default: [],
+                "Domains that it is sent to in the normal course of things."
             ).map(\.description),
-            samples: fields.optional(
-                "samples", .list(.text), default: [],
-                "Values from documentation, which never count; * at an end stands for anything."))
-        let detector = DetectorSettings(
-            spec: spec,
-            positive: fields.optional(
-                "positive", .list(.pieces), default: [], "Texts in which it must find something."),
-            negative: fields.optional("negative", .list(.pieces), default: [], "Texts in which it must find nothing."))
-        return (detector, .init(id: fields.place(of: "id"), patterns: patterns.map(\.place)))
+            allow: fields.optional(
+                "allow", .list(.text), default: [],
+                "Values that never count, such as those of documentation; * at an end stands for anything."))
+        let (positive, negative) = fields.section("examples", "Texts that weir check --examples scans.") { examples in
+            (
+                examples.optional(
+                    "positive", .list(Kind.pieces.placed), default: [],
+                    "In each it must find something; a list is the pieces of one text."),
+                examples.optional(
+                    "negative", .list(Kind.pieces.placed), default: [], "In each it must find nothing.")
+            )
+        }
+        return (
+            DetectorSettings(spec: spec, positive: positive.map(\.value), negative: negative.map(\.value)),
+            .init(
+                name: fields.place(of: "name"), patterns: patterns.map(\.place), positive: positive.map(\.place),
+                negative: negative.map(\.place))
+        )
     }
 }
 
 extension WordsSpec {
-    static func read(_ fields: Fields) -> WordsSpec {
-        WordsSpec(
-            words: fields.required(
-                "words", .list(.text, atLeast: 1), "In any case; a blank may be _, -, . or nothing."),
-            within: fields.optional(
-                "within", .integer(1...withinMax), default: 40, "Bytes before the match in which one must begin."),
-            raises: fields.optional("raises", .confidence, default: .high, "What the match is then."))
+    /// Nil where there are no words.
+    static func read(_ fields: Fields) -> WordsSpec? {
+        let words = fields.optional(
+            "context_words", .list(.text), default: [],
+            "Words before a match that make it surer, in any case; a blank may be _, -, . or nothing.")
+        let within = fields.optional(
+            "context_within", .integer(1...withinMax), default: 40, "Bytes before a match in which a word must begin.")
+        let raises = fields.optional(
+            "context_confidence", .confidence, default: .high, "How sure a match is after a word.")
+        return words.isEmpty ? nil : WordsSpec(words: words, within: within, raises: raises)
     }
 }
 

@@ -151,7 +151,7 @@ private struct Merge {
         refuseRepeats("address", listeners.map { ($0.address.port == 0 ? "" : $0.address.description, $1) })
         refuseRepeats("service", parts.services.map { ($0.name, $0.place) })
         refuseRepeats("sensor", parts.sensors.map { ($0.spec.name, $0.places.name) })
-        refuseRepeats("detector", parts.detectors.map { ($0.detector.spec.id, $0.places.id) })
+        refuseRepeats("detector", parts.detectors.map { ($0.detector.spec.name, $0.places.name) })
         refuseRepeats("list", parts.lists.map { ($0.spec.name, $0.place) })
         for sensor in parts.sensors {
             refuseRepeats("rule", zip(sensor.spec.rules, sensor.places.rules).map { ($0.name, $1.name) })

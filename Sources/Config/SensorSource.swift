@@ -19,7 +19,7 @@ struct SensorSource {
     var unknown: [ConfigError] {
         let library = Library(with: settings.detectors.map(\.spec))
         let names = library.sensorNames + settings.sensors.map(\.name)
-        let known = Set(names + library.detectors.map(\.id))
+        let known = Set(names + library.detectors.map(\.name))
         return settings.services.flatMap(\.sensors).filter { !known.contains($0.name) }.map { sensor in
             let hint = nearest(sensor.name, among: names + known).map { "did you mean \($0)?" }
             return ConfigError(
@@ -32,13 +32,13 @@ struct SensorSource {
     /// An error of the compiler at the place of the expression, rule or sensor it speaks of.
     func told(_ error: CompileError) -> ConfigError {
         let offset = error.offset.map { " at byte \($0)" } ?? ""
-        if let id = error.detector {
-            guard let detector = settings.detectors.firstIndex(where: { $0.spec.id == id }) else {
-                return ConfigError(settings.top, "detector \(id): \(error.message)\(offset)")
+        if let name = error.detector {
+            guard let detector = settings.detectors.firstIndex(where: { $0.spec.name == name }) else {
+                return ConfigError(settings.top, "detector \(name): \(error.message)\(offset)")
             }
             let places = settings.places.detectors[detector]
             let place = error.pattern.flatMap { places.patterns.indices.contains($0) ? places.patterns[$0] : nil }
-            return ConfigError(place ?? places.id, "patterns: \(error.message)\(offset)")
+            return ConfigError(place ?? places.name, "patterns: \(error.message)\(offset)")
         }
         guard let sensor = settings.sensors.firstIndex(where: { $0.name == error.sensor }) else {
             return ConfigError(settings.top, "sensor \(error.sensor): \(error.message)\(offset)")

@@ -26,7 +26,7 @@ struct Parts {
                 "Destinations that rules name as list:NAME, beside the built-in encrypted-dns or in its place."),
             detectors: fields.optional(
                 "detectors", .list(.section(DetectorSettings.read)), default: [],
-                "Detectors beside the shipped ones, or in the place of one with the same id."))
+                "Detectors beside the shipped ones, or in the place of one with the same name."))
     }
 }
 
@@ -97,7 +97,7 @@ extension SensorSpec {
         let rules = fields.optional(
             "rules", .list(.section(SensorRuleSpec.read)), default: [], "Any of these is a finding.")
         let detectors = fields.optional(
-            "detectors", .list(.name), default: [], "Ids of detectors and ready sensors, any of which is a finding.")
+            "detectors", .list(.name), default: [], "Detectors and ready sensors, any of which is a finding.")
         let spec = SensorSpec(
             name: name, direction: direction, rules: rules.map(\.spec), detectors: detectors,
             confidence: fields.optional(

@@ -78,9 +78,12 @@ public struct SettingsPlaces: Sendable {
     }
 
     public struct DetectorPlaces: Sendable {
-        public var id: Place
+        public var name: Place
         /// Of the expressions.
         public var patterns: [Place]
+        /// Of the examples.
+        public var positive: [Place]
+        public var negative: [Place]
     }
 
     public struct RulePlaces: Sendable {

@@ -27,7 +27,7 @@ public final class Database: Sendable {
     }
 
     let sensors: [Sensor]
-    /// All that could be used, detectors by their ids aside.
+    /// All that could be used, detectors by their names aside.
     let readyNames: [String]
     let limits: Limits
     private let plans = StartPlans()
@@ -57,7 +57,7 @@ public final class Database: Sendable {
     /// Those that are compiled.
     public var sensorNames: [String] { sensors.map(\.name) }
 
-    /// Compiles the given sensors, all of them, and of the ready ones those that are used: by their names or by the id of a
+    /// Compiles the given sensors, all of them, and of the ready ones those that are used: by their names or by the name of a
     /// detector, which is a sensor of its own where no other has the name.
     ///
     /// - Parameters:

@@ -120,7 +120,7 @@ public final class Inspection {
             judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps), scratch: scratch)
     }
 
-    /// What is read from now on goes to this name: a secret of its own is not told (`home` of a detector).
+    /// What is read from now on goes to this name: a secret of its own is not told (`home_domains` of a detector).
     public func head(for name: DomainName?) { destination = name }
 
     // MARK: Values

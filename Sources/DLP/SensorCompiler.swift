@@ -8,7 +8,7 @@ struct SensorCompiler {
     private(set) var errors: [CompileError] = []
     private(set) var warnings: [CompileError] = []
     private var names: Set<String> = []
-    /// Of detectors, which several sensors may have, by their ids.
+    /// Of detectors, which several sensors may have, by their names.
     private var patterns: [String: [Database.Pattern]] = [:]
     private var detectors: [String: Detector] = [:]
 
@@ -40,10 +40,10 @@ struct SensorCompiler {
                     CompileError(
                         sensor: spec.name,
                         message:
-                            "has no detector called '\(name)', expected the id of one or a ready sensor of \(known)"))
+                            "has no detector called '\(name)', expected one or a ready sensor of \(known)"))
                 continue
             }
-            for member in members where seen.insert(member.id).inserted {
+            for member in members where seen.insert(member.name).inserted {
                 rules.append(rule(member, of: spec))
             }
         }
@@ -54,7 +54,7 @@ struct SensorCompiler {
 
     /// The user's own detectors are told of whether or not a service has them.
     mutating func compileUnused() {
-        for detector in own where patterns[detector.id] == nil { _ = compiled(detector) }
+        for detector in own where patterns[detector.name] == nil { _ = compiled(detector) }
     }
 
     // MARK: Detectors
@@ -62,27 +62,27 @@ struct SensorCompiler {
     private mutating func rule(_ detector: DetectorSpec, of sensor: SensorSpec) -> Database.Rule {
         let patterns = compiled(detector)
         let acceptance: Detector
-        if let known = detectors[detector.id], sensor.allow.isEmpty {
+        if let known = detectors[detector.name], sensor.allow.isEmpty {
             acceptance = known
         } else {
-            acceptance = Detector(detector, allowed: sensor.allow)
-            if sensor.allow.isEmpty { detectors[detector.id] = acceptance }
+            acceptance = Detector(detector, allowing: sensor.allow)
+            if sensor.allow.isEmpty { detectors[detector.name] = acceptance }
         }
-        return Database.Rule(name: detector.id, patterns: patterns, detector: acceptance)
+        return Database.Rule(name: detector.name, patterns: patterns, detector: acceptance)
     }
 
     private mutating func compiled(_ detector: DetectorSpec) -> [Database.Pattern] {
-        if let known = patterns[detector.id] { return known }
+        if let known = patterns[detector.name] { return known }
         var compiled: [Database.Pattern] = []
         for (index, regex) in detector.patterns.enumerated() {
             let place = CompileError(
-                sensor: detector.sensors.first ?? "", detector: detector.id, pattern: index, message: "")
+                sensor: detector.sensors.first ?? "", detector: detector.name, pattern: index, message: "")
             let spec = PatternSpec(
                 regex: detector.edges.before + regex + detector.edges.after,
                 contexts: [.url, .header, .body, .packet, .name], validator: detector.validator)
             if let pattern = pattern(spec, place, shift: detector.edges.before.utf8.count) { compiled.append(pattern) }
         }
-        patterns[detector.id] = compiled
+        patterns[detector.name] = compiled
         return compiled
     }
 

@@ -71,7 +71,7 @@ public struct SensorSpec: Hashable, Sendable {
     public var name: String
     public var direction: Direction
     public var rules: [SensorRuleSpec]
-    /// Ready sensors and ids of detectors; each is a rule under the id.
+    /// Ready sensors and detectors; each detector is a rule under its name.
     public var detectors: [String]
     /// Of the detectors: what is less sure is no match.
     public var confidence: Confidence

@@ -19,7 +19,7 @@ import Testing
         // One that no word makes surer is for sensors that ask for what is not sure.
         let sensors = detectors.map(\.spec).map { spec in
             SensorSpec(
-                name: "only-\(spec.id)", detectors: [spec.id], confidence: spec.context == nil ? .low : .medium)
+                name: "only-\(spec.name)", detectors: [spec.name], confidence: spec.context == nil ? .low : .medium)
         }
         return try? Database.compile(sensors, used: [], limits: Limits(), fingerprintKey: [1]).get()
     }()
@@ -27,7 +27,7 @@ import Testing
     @Test func theBinaryHasWhatTheFilesSay() {
         let shipped = Library().detectors
         #expect(Self.detectors.count >= 150)
-        #expect(Self.detectors.map(\.spec.id) == shipped.map(\.id), "run Tests/Detectors/embed.py")
+        #expect(Self.detectors.map(\.spec.name) == shipped.map(\.name), "run Tests/Detectors/embed.py")
         for (file, shipped) in zip(Self.detectors, shipped) {
             #expect(file.spec == shipped, "run Tests/Detectors/embed.py")
         }
@@ -44,8 +44,8 @@ import Testing
         let database = try #require(Self.database)
         #expect(database.warnings == [])
         for detector in Self.detectors {
-            #expect(!detector.spec.about.isEmpty && !detector.spec.sensors.isEmpty, "\(detector.spec.id)")
-            #expect(!detector.positive.isEmpty && !detector.negative.isEmpty, "\(detector.spec.id)")
+            #expect(!detector.spec.description.isEmpty && !detector.spec.sensors.isEmpty, "\(detector.spec.name)")
+            #expect(!detector.positive.isEmpty && !detector.negative.isEmpty, "\(detector.spec.name)")
         }
     }
 
@@ -53,17 +53,17 @@ import Testing
     func vectorsHoldInEveryCut(_ index: Int) throws {
         let detector = Self.detectors[index]
         let profile = Profile(
-            try #require(Self.database), [Attachment(sensor: "only-\(detector.spec.id)", action: .deny)],
+            try #require(Self.database), [Attachment(sensor: "only-\(detector.spec.name)", action: .deny)],
             enforcing: true, hold: 65536)
         let inspection = Inspection(scratch: DLP.Scratch())
         for (texts, isFound) in [(detector.positive, true), (detector.negative, false)] {
             for text in texts {
                 let body = Array(text.utf8)
                 let whole = Self.read(inspection, profile, body, cut: body.count)
-                #expect(whole.isEmpty != isFound, "\(detector.spec.id): \(text)")
+                #expect(whole.isEmpty != isFound, "\(detector.spec.name): \(text)")
                 for cut in 0..<body.count {
                     let cutUp = Self.read(inspection, profile, body, cut: cut)
-                    #expect(cutUp == whole, "\(detector.spec.id): \(text) cut at \(cut)")
+                    #expect(cutUp == whole, "\(detector.spec.name): \(text) cut at \(cut)")
                 }
             }
         }

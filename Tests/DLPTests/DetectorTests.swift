@@ -6,8 +6,8 @@ import Testing
 /// Confidence, words, thresholds and home domains, as sensors use them.
 @Suite struct DetectorTests {
     static let staff = DetectorSpec(
-        id: "staff", sensors: ["people"], edges: .number, patterns: ["S[0-9]{4}"], confidence: .low,
-        context: WordsSpec(words: ["staff no"], within: 20), home: ["example.com"], samples: ["S0000", "S99*"])
+        name: "staff", sensors: ["people"], edges: .number, patterns: ["S[0-9]{4}"], confidence: .low,
+        context: WordsSpec(words: ["staff no"], within: 20), homeDomains: ["example.com"], allow: ["S0000", "S99*"])
 
     static func inspection(_ sensor: SensorSpec, _ action: Action = .alert) throws -> Inspection {
         let database = try Database.compile(

@@ -18,7 +18,7 @@ HEAD = '''\
 /// The shipped detectors: conf/detectors/*.yaml without the vectors, so that a binary far from its configuration has them.
 /// Made by Tests/Detectors/embed.py; a test holds the two equal.
 enum ShippedDetectors {
-    /// One detector a line: id, what it is, sensors, edges, validator, confidence, context, home, samples, patterns.
+    /// One detector a line: name, description, sensors, edges, validator, confidence, words, home domains, allowed values, patterns.
     private static let text = #"""
 '''
 
@@ -40,9 +40,9 @@ TAIL = '''\
             words = WordsSpec(words: list(context[2], ", "), within: within, raises: raises)
         }
         return DetectorSpec(
-            id: String(fields[0]), about: String(fields[1]), sensors: list(fields[2], ", "), edges: edges,
+            name: String(fields[0]), description: String(fields[1]), sensors: list(fields[2], ", "), edges: edges,
             patterns: list(fields[9], " ;; "), validator: fields[4] == "-" ? nil : String(fields[4]),
-            confidence: confidence, context: words, home: list(fields[7], ", "), samples: list(fields[8], " ;; "))
+            confidence: confidence, context: words, homeDomains: list(fields[7], ", "), allow: list(fields[8], " ;; "))
     }
 
     /// `-` is an empty list.
@@ -78,14 +78,14 @@ def joined(items, separator):
 
 
 def line(detector):
-    context = detector.get("context")
     words = "-"
-    if context:
-        words = f"{context.get('within', 40)}; {context.get('raises', 'high')}; " + joined(context["words"], ", ")
+    if "context_words" in detector:
+        within, raised = detector.get("context_within", 40), detector.get("context_confidence", "high")
+        words = f"{within}; {raised}; " + joined(detector["context_words"], ", ")
     fields = [
-        detector["id"], detector["about"], joined(detector.get("sensors", []), ", "), detector.get("edges", "token"),
+        detector["name"], detector["description"], joined(detector.get("sensors", []), ", "), detector.get("edges", "token"),
         detector.get("validator", "-"), detector.get("confidence", "high"), words,
-        joined(detector.get("home", []), ", "), joined(detector.get("samples", []), " ;; "),
+        joined(detector.get("home_domains", []), ", "), joined(detector.get("allow", []), " ;; "),
         joined(detector["patterns"], " ;; "),
     ]
     return "        " + joined(fields, " ¦ ") + "\n"

@@ -2,35 +2,35 @@ import Bytes
 
 /// A detector compiled for use: what it makes of a match besides its shape. Immutable.
 final class Detector: Sendable {
-    let id: String
+    let name: String
     let confidence: Confidence
-    let home: [DomainName]
+    let homeDomains: [DomainName]
     private let words: [[UInt8]]
     /// What words begin with, in either case.
     private let firsts: ByteSet
     private let raised: Confidence
     /// Bytes before a match that it looks at.
     let within: Int
-    private let samples: [Sample]
+    private let allowed: [Allowed]
 
-    private struct Sample: Sendable {
+    private struct Allowed: Sendable {
         /// Lower case, without separators.
         var text: [UInt8]
         var isPrefix: Bool
         var isSuffix: Bool
     }
 
-    /// `allowed`: more values that never count.
-    init(_ spec: DetectorSpec, allowed: [String] = []) {
-        id = spec.id
+    /// `more`: values that never count, beside its own.
+    init(_ spec: DetectorSpec, allowing more: [String] = []) {
+        name = spec.name
         confidence = spec.confidence
-        home = spec.home.compactMap { DomainName($0) }
+        homeDomains = spec.homeDomains.compactMap { DomainName($0) }
         words = (spec.context?.words ?? []).map { Array($0.utf8).map(Detector.lower) }
         firsts = ByteSet(words.compactMap(\.first).flatMap { [$0, Detector.isLetter($0) ? $0 ^ 0x20 : $0] })
         raised = spec.context?.raises ?? spec.confidence
         within = spec.context?.within ?? 0
-        samples = (spec.samples + allowed).map { text in
-            Sample(
+        allowed = (spec.allow + more).map { text in
+            Allowed(
                 text: text.utf8.filter { $0 != UInt8(ascii: "*") && !Detector.separates($0) }.map(Detector.lower),
                 isPrefix: text.hasSuffix("*"), isSuffix: text.hasPrefix("*"))
         }
@@ -38,12 +38,12 @@ final class Detector: Sendable {
 
     /// How sure the match is, or nil for one that does not count. Reads `within` bytes before `start`.
     func confidence(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Confidence? {
-        for sample in samples where Detector.matches(sample, base, start, end) { return nil }
+        for value in allowed where Detector.matches(value, base, start, end) { return nil }
         guard raised > confidence else { return confidence }
         return isAnnounced(base, max(start - within, 0), start) ? raised : confidence
     }
 
-    func isHome(_ name: DomainName) -> Bool { home.contains { name.isWithin($0) } }
+    func isHome(_ name: DomainName) -> Bool { homeDomains.contains { name.isWithin($0) } }
 
     // MARK: Words
 
@@ -77,27 +77,27 @@ final class Detector: Sendable {
         return isPlural || isUpper(base[at]) && !isUpper(base[at - 1])
     }
 
-    // MARK: Samples
+    // MARK: Allowed values
 
     /// Separators of the match do not matter.
-    private static func matches(_ sample: Sample, _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
-        if sample.isSuffix, !sample.isPrefix {
-            var (at, left) = (end, sample.text.count)
+    private static func matches(_ value: Allowed, _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        if value.isSuffix, !value.isPrefix {
+            var (at, left) = (end, value.text.count)
             while at > start, left > 0 {
                 at -= 1
                 if separates(base[at]) { continue }
-                guard lower(base[at]) == sample.text[left - 1] else { return false }
+                guard lower(base[at]) == value.text[left - 1] else { return false }
                 left -= 1
             }
             return left == 0
         }
         var taken = 0
         for at in start..<end where !separates(base[at]) {
-            if taken == sample.text.count { return sample.isPrefix }
-            guard lower(base[at]) == sample.text[taken] else { return false }
+            if taken == value.text.count { return value.isPrefix }
+            guard lower(base[at]) == value.text[taken] else { return false }
             taken += 1
         }
-        return taken == sample.text.count
+        return taken == value.text.count
     }
 
     // MARK: Bytes

@@ -61,9 +61,9 @@ public struct DetectorSpec: Hashable, Sendable {
         }
     }
 
-    public var id: String
+    public var name: String
     /// What it finds, in one line.
-    public var about: String
+    public var description: String
     /// The sensors it is part of.
     public var sensors: [String]
     public var edges: Edges
@@ -74,17 +74,18 @@ public struct DetectorSpec: Hashable, Sendable {
     public var confidence: Confidence
     public var context: WordsSpec?
     /// Domains to which it is sent in the normal course of things, each with all below it.
-    public var home: [String]
+    public var homeDomains: [String]
     /// Values from documentation, which never count; `*` at an end stands for anything.
-    public var samples: [String]
+    public var allow: [String]
 
     public init(
-        id: String, about: String = "", sensors: [String] = [], edges: Edges = .token, patterns: [String],
-        validator: String? = nil, confidence: Confidence = .high, context: WordsSpec? = nil, home: [String] = [],
-        samples: [String] = []
+        name: String, description: String = "", sensors: [String] = [], edges: Edges = .token, patterns: [String],
+        validator: String? = nil, confidence: Confidence = .high, context: WordsSpec? = nil, homeDomains: [String] = [],
+        allow: [String] = []
     ) {
-        (self.id, self.about, self.sensors, self.edges, self.patterns) = (id, about, sensors, edges, patterns)
+        (self.name, self.description, self.sensors) = (name, description, sensors)
+        (self.edges, self.patterns) = (edges, patterns)
         (self.validator, self.confidence, self.context) = (validator, confidence, context)
-        (self.home, self.samples) = (home, samples)
+        (self.homeDomains, self.allow) = (homeDomains, allow)
     }
 }

@@ -1,6 +1,6 @@
 /// All detectors of a configuration, and the ready sensors they make up.
 public struct Library: Sendable {
-    /// The shipped ones first; one of the user's own by the same id stands in its place.
+    /// The shipped ones first; one of the user's own by the same name stands in its place.
     public let detectors: [DetectorSpec]
     /// In the order in which detectors first name them.
     public let sensorNames: [String]
@@ -10,12 +10,12 @@ public struct Library: Sendable {
     public init(with own: [DetectorSpec] = []) {
         var detectors = ShippedDetectors.all
         var places: [String: Int] = [:]
-        for (index, detector) in detectors.enumerated() { places[detector.id] = index }
+        for (index, detector) in detectors.enumerated() { places[detector.name] = index }
         for detector in own {
-            if let known = places[detector.id] {
+            if let known = places[detector.name] {
                 detectors[known] = detector
             } else {
-                places[detector.id] = detectors.count
+                places[detector.name] = detectors.count
                 detectors.append(detector)
             }
         }
@@ -30,7 +30,7 @@ public struct Library: Sendable {
         (self.detectors, self.places, self.members, sensorNames) = (detectors, places, members, names)
     }
 
-    /// Those of a ready sensor, or the one that has the name for its id; nil where there is neither.
+    /// Those of a ready sensor, or the one of the name; nil where there is neither.
     public func detectors(_ name: String) -> [DetectorSpec]? {
         members[name]?.map { detectors[$0] } ?? places[name].map { [detectors[$0]] }
     }

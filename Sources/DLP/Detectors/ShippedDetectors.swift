@@ -1,7 +1,7 @@
 /// The shipped detectors: conf/detectors/*.yaml without the vectors, so that a binary far from its configuration has them.
 /// Made by Tests/Detectors/embed.py; a test holds the two equal.
 enum ShippedDetectors {
-    /// One detector a line: id, what it is, sensors, edges, validator, confidence, context, home, samples, patterns.
+    /// One detector a line: name, description, sensors, edges, validator, confidence, words, home domains, allowed values, patterns.
     private static let text = #"""
         card ¦ Payment card numbers: issuer ranges, lengths, Luhn ¦ credit-card, cards ¦ number ¦ card ¦ medium ¦ 40; high; card, cards, credit card, debit card, cc, ccn, pan, visa, mastercard, amex, card number, carte, carte bancaire, karte, kreditkarte, tarjeta, cvv, cvc, expiry ¦ - ¦ - ¦ [0-9]{4}(?:[0-9]{8,15}|([ -])[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,4})?|([ -])[0-9]{6}\2[0-9]{4,5}) ;; [0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}\1[0-9]{1,3}
         card-track-1 ¦ Track 1 of a magnetic stripe: number, name, expiry ¦ cards ¦ none ¦ - ¦ high ¦ - ¦ - ¦ - ¦ %?B[0-9]{12,19}\^[A-Z /.'-]{2,26}\^[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3,30}
@@ -323,9 +323,9 @@ enum ShippedDetectors {
             words = WordsSpec(words: list(context[2], ", "), within: within, raises: raises)
         }
         return DetectorSpec(
-            id: String(fields[0]), about: String(fields[1]), sensors: list(fields[2], ", "), edges: edges,
+            name: String(fields[0]), description: String(fields[1]), sensors: list(fields[2], ", "), edges: edges,
             patterns: list(fields[9], " ;; "), validator: fields[4] == "-" ? nil : String(fields[4]),
-            confidence: confidence, context: words, home: list(fields[7], ", "), samples: list(fields[8], " ;; "))
+            confidence: confidence, context: words, homeDomains: list(fields[7], ", "), allow: list(fields[8], " ;; "))
     }
 
     /// `-` is an empty list.
