@@ -20,8 +20,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, exclude: [], swiftSettings: house)
 }
 
-func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
-    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+func library(_ name: String, _ pkgConfig: String, _ packages: String...) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt(packages)])
 }
 
 let package = Package(
@@ -36,7 +36,7 @@ let package = Package(
         library("COpenSSL", "openssl", "libssl-dev"),
         library("CNghttp2", "libnghttp2", "libnghttp2-dev"),
         library("CPCRE2", "libpcre2-8", "libpcre2-dev"),
-        library("CCodecs", "zlib", "zlib1g-dev"),
+        library("CCodecs", "zlib", "zlib1g-dev", "libbrotli-dev", "libzstd-dev"),
 
         module("Bytes", []),
         module("OS", ["Bytes", "CLinux"]),

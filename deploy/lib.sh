@@ -2,7 +2,7 @@
 # Sourced, never run.
 
 # The libraries Weir is built against, and the tools with which it puts its rules in force.
-build_packages="libssl-dev libnghttp2-dev libpcre2-dev zlib1g-dev pkg-config"
+build_packages="libssl-dev libnghttp2-dev libpcre2-dev zlib1g-dev libbrotli-dev libzstd-dev pkg-config"
 run_packages="nftables iproute2 ca-certificates"
 
 say() { printf '%s\n' "$*" >&2; }

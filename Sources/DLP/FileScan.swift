@@ -8,7 +8,7 @@ public final class FileScan {
         public var sensors: [String] = []
         /// How the stream is cut. Findings do not depend on it.
         public var chunkBytes = 64 * 1024
-        /// Files that begin like gzip are read decoded.
+        /// Files that begin like gzip or zstd are read decoded.
         public var decode = true
 
         public init() {}
@@ -56,8 +56,7 @@ public final class FileScan {
         inspection = Inspection(scratch: Scratch())
         inspection.keepAll()
         self.options = options
-        // Two bytes at least, by which gzip is known.
-        chunk = [UInt8](repeating: 0, count: max(options.chunkBytes, 2))
+        chunk = [UInt8](repeating: 0, count: max(options.chunkBytes, 1))
     }
 
     /// A file by its path; `-` is standard input.
@@ -87,8 +86,7 @@ public final class FileScan {
             let count = try fill(descriptor, path)
             if !opened {
                 opened = true
-                let gzip = options.decode && count >= 2 && chunk.starts(with: [0x1f, 0x8b])
-                inspection.open(.request, as: .body, codings: gzip ? [.gzip] : [])
+                inspection.open(.request, as: .body, codings: [], decodes: options.decode)
             }
             stats.bytes += UInt64(count)
             chunk.withUnsafeBytes { feed(UnsafeRawBufferPointer(rebasing: $0[..<count]), path, each) }

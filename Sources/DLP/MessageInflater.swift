@@ -1,6 +1,4 @@
 import Bytes
-import CCodecs
-import Glibc
 
 /// How the messages of a framed protocol are compressed that say that they are.
 public enum MessageCoding: Sendable, Equatable {
@@ -33,7 +31,7 @@ final class MessageInflater {
 
     private let coding: MessageCoding
     private let limits: Limits
-    private let stream: UnsafeMutablePointer<z_stream>
+    private let codec: Codec
     /// Of all messages.
     private(set) var taken: UInt64 = 0
     private var produced = 0
@@ -53,31 +51,24 @@ final class MessageInflater {
 
     /// Nil for a coding that nobody here can undo.
     init?(_ coding: MessageCoding, limits: Limits) {
-        let bits: Int32
+        let format: Codec.Format
         switch coding {
-        case .deflate: bits = -15
-        case .whole(.gzip): bits = 15 + 16
-        case .whole(.deflate): bits = 15
+        case .deflate: format = .bareDeflate
+        case .whole(.gzip): format = .gzip
+        case .whole(.deflate): format = .zlib
+        case .whole(.br): format = .brotli
+        case .whole(.zstd): format = .zstd
         case .none, .whole(.unsupported): return nil
         }
         self.coding = coding
         self.limits = limits
-        stream = .allocate(capacity: 1)
-        stream.initialize(to: z_stream())
-        guard inflateInit2_(stream, bits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-            preconditionFailure("out of memory")
-        }
-    }
-
-    deinit {
-        inflateEnd(stream)
-        stream.deallocate()
+        codec = Codec(format)
     }
 
     /// A message begins. False where what came before has made it unreadable.
     func begin() -> Bool {
         if coding != .deflate(resets: false) {
-            inflateReset(stream)
+            codec.restart()
             failure = nil
         }
         (messageTaken, messageProduced, between, more) = (0, 0, false, false)
@@ -124,12 +115,12 @@ final class MessageInflater {
         return failure.map(Pulled.failed) ?? .starved
     }
 
-    /// Goes on behind the end of a body: with another member (RFC 1952 section 2.2), or a block after the last one.
+    /// Goes on behind the end of a body: with another member or frame of it, or a block after the last one.
     private func resume() -> Bool {
         switch coding {
         // Section 7.2.3.4: the sender may end its blocks and go on, with what it has said to refer to.
-        case .deflate: inflateResetKeep(stream)
-        case .whole(.gzip) where input.first == 0x1f: inflateReset(stream)
+        case .deflate: codec.resume()
+        case .whole(let coding) where coding.continues(with: input.first): codec.restart()
         case .whole, .none: return false
         }
         between = false
@@ -146,27 +137,17 @@ final class MessageInflater {
     private func run(_ output: UnsafeMutableRawBufferPointer, _ filled: inout Int) -> Uninspectable? {
         var probe: UInt8 = 0
         let room = min(output.count, room)
-        let (result, left): (Int32, Int) = withUnsafeMutablePointer(to: &probe) { probe in
-            stream.pointee.next_in = UnsafeMutablePointer(mutating: input.bindMemory(to: UInt8.self).baseAddress)
-            stream.pointee.avail_in = UInt32(input.count)
-            stream.pointee.next_out = room > 0 ? output.bindMemory(to: UInt8.self).baseAddress : probe
-            stream.pointee.avail_out = UInt32(max(room, 1))
-            return (CCodecs.inflate(stream, Z_NO_FLUSH), Int(stream.pointee.avail_out))
-        }
-        input = UnsafeRawBufferPointer(rebasing: input[(input.count - Int(stream.pointee.avail_in))...])
-        let count = max(room, 1) - left
-        if room <= 0, count > 0 { return .decompressionBomb }
-        filled += count
-        produced += count
-        messageProduced += count
-        more = left == 0
-        switch result {
-        case Z_OK, Z_BUF_ERROR: return nil
-        case Z_STREAM_END:
-            more = false
-            between = true
-            return nil
-        default: return .undecodable
-        }
+        let step =
+            room > 0
+            ? codec.step(input, into: UnsafeMutableRawBufferPointer(rebasing: output[..<room]))
+            : withUnsafeMutableBytes(of: &probe) { codec.step(input, into: $0) }
+        input = UnsafeRawBufferPointer(rebasing: input[step.used...])
+        if room <= 0, step.filled > 0 { return .decompressionBomb }
+        filled += step.filled
+        produced += step.filled
+        messageProduced += step.filled
+        more = step.more
+        if step.state == .ended { between = true }
+        return step.state == .broken ? .undecodable : nil
     }
 }

@@ -9,9 +9,11 @@ import Bytes
 ///        └ back ┴ starts ┴──────────────────────┘
 /// ```
 final class Stream {
-    private enum Source {
+    enum Source {
         /// Nobody reads, or nothing more can be read: bytes pass.
         case blind
+        /// No coding was told of. The first bytes wait until it is clear that they are not those of one.
+        case fresh
         /// Bytes are read as they are on the wire.
         case plain
         case coded(Decoder)
@@ -20,8 +22,8 @@ final class Stream {
     }
 
     private let side: Side
-    private unowned(unsafe) let owner: Inspection
-    private var source = Source.blind
+    unowned(unsafe) let owner: Inspection
+    var source = Source.blind
     private var context: Contexts = []
     private var list = ReadList.none
     /// One for each reader of `list`.
@@ -32,22 +34,24 @@ final class Stream {
     private var decided: UInt64 = 0
 
     /// Bytes of the value kept from before: the look-behind and what is undecided.
-    private var carry: [UInt8] = []
+    private(set) var carry: [UInt8] = []
     /// Offset of the first of them.
     private var windowStart: UInt64 = 0
     /// Bytes of the value so far.
-    private var valueBytes: UInt64 = 0
+    var valueBytes: UInt64 = 0
     /// Where the value begins in the coordinates of findings: not 0 only where the end of a broken coding is read as
     /// it is.
     private var valueFrom: UInt64 = 0
     private(set) var subject = 0
     private var labels: [String] = []
-    private var map = OffsetMap()
+    /// First bytes that wait.
+    var head: [UInt8] = []
+    var map = OffsetMap()
     /// Reads what is of more than one message, and tells of nothing else.
     private var joins = false
 
     /// Bytes of the wire so far.
-    private var rawBytes: UInt64 = 0
+    var rawBytes: UInt64 = 0
     private(set) var deniedAt: UInt64?
     private var released: UInt64 = 0
     private var redactions: [Redaction] = []
@@ -60,6 +64,7 @@ final class Stream {
 
     func reset() {
         source = .blind
+        head = []
         if !carry.isEmpty { carry.removeAll(keepingCapacity: carry.capacity <= Self.carryKept) }
         if !redactions.isEmpty { redactions.removeAll() }
         deniedAt = nil
@@ -69,25 +74,26 @@ final class Stream {
     /// An idle inspection keeps no more memory than this for the carry.
     private static let carryKept = 256
 
-    func open(as context: Contexts, list: ReadList, codings: [ContentCoding]) {
+    /// `decodes`: what is coded without a label is decoded, too.
+    func open(as context: Contexts, list: ReadList, codings: [ContentCoding], decodes: Bool) {
         reset()
         (self.context, self.list, settled, joins) = (context, list, false, false)
         if list.lanes.isEmpty { return }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
-        source = decoder.map(Source.coded) ?? .plain
+        source = decoder.map(Source.coded) ?? (decodes ? .fresh : .plain)
         if let outcome { owner.cannotRead(outcome) }
         begin(from: 0)
     }
 
     /// A value begins.
-    private func begin(from offset: UInt64) {
+    func begin(from offset: UInt64) {
         cursors.removeAll(keepingCapacity: true)
         cursors.append(contentsOf: repeatElement(Cursor(allowance: Search.streamWork), count: list.lanes.count))
         carry.removeAll(keepingCapacity: true)
         live.removeAll(keepingCapacity: true)
         (windowStart, valueBytes, valueFrom, decided) = (0, 0, offset, 0)
         map.reset()
-        if case .coded(let decoder) = source { labels = decoder.labels } else { labels = [] }
+        labels = []
         subject = owner.nextSubject()
     }
 
@@ -154,9 +160,10 @@ final class Stream {
         if end { source = .blind }
     }
 
-    private func read(_ raw: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
+    func read(_ raw: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
         switch source {
         case .blind: rawBytes += UInt64(raw.count)
+        case .fresh: readFirst(raw, end: end, settle: settle)
         case .plain:
             rawBytes += UInt64(raw.count)
             scanWhole(raw, end: end, settle: settle)
@@ -166,7 +173,7 @@ final class Stream {
     }
 
     /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
-    private func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
+    func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
         var at = 0
         repeat {
             let fresh = min(bytes.count - at, Scratch.sliceBytes)
@@ -185,90 +192,6 @@ final class Stream {
         } while at < bytes.count
     }
 
-    private func readCoded(_ raw: UnsafeRawBufferPointer, _ decoder: Decoder, end: Bool, settle: Bool) {
-        var rest = raw
-        var filled = owner.scratch.join(carry)
-        while !rest.isEmpty {
-            let room = Stage.sliceBytes - Int(rawBytes % UInt64(Stage.sliceBytes))
-            let slice = UnsafeRawBufferPointer(rebasing: rest.prefix(room))
-            decoder.push(slice, rawEnd: rawBytes + UInt64(slice.count))
-            if let (outcome, stage) = drain(decoder, &filled) {
-                owner.cannotRead(outcome)
-                scan(filled, ended: true, settle: false)
-                return readOn(rest, slice.count, decoder, outcome, stage, end: end, settle: settle)
-            }
-            rawBytes += UInt64(slice.count)
-            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
-            map.mark(raw: rawBytes, decoded: valueBytes, aligned: rawBytes % UInt64(Stage.sliceBytes) == 0)
-        }
-        if end && decoder.unfinished { owner.cannotRead(.truncated) }
-        scan(filled, ended: end, settle: settle)
-    }
-
-    /// Takes all that the decoder has for the slice it was given.
-    private func drain(_ decoder: Decoder, _ filled: inout Int) -> (Uninspectable, stage: Int)? {
-        while true {
-            if filled == owner.scratch.windowSize {
-                scan(filled, ended: false, settle: false)
-                filled = owner.scratch.join(carry)
-            }
-            let room = UnsafeMutableRawBufferPointer(
-                start: owner.scratch.window + filled, count: owner.scratch.windowSize - filled)
-            switch decoder.pull(into: room) {
-            case .bytes(let count):
-                filled += count
-                valueBytes += UInt64(count)
-            case .starved: return nil
-            case .failed(let outcome, let stage): return (outcome, stage)
-            }
-        }
-    }
-
-    /// A coding broke, or was never there: what its stage was given last is read as it is, and all that follows.
-    private func readOn(
-        _ raw: UnsafeRawBufferPointer, _ sliceBytes: Int, _ decoder: Decoder, _ outcome: Uninspectable, _ index: Int,
-        end: Bool, settle: Bool
-    ) {
-        guard outcome == .undecodable else {
-            source = .blind
-            rawBytes += UInt64(raw.count)
-            return
-        }
-        let stage = decoder.stages[index]
-        if index == 0 {
-            let used = sliceBytes - stage.input.count
-            rawBytes += UInt64(used)
-            source = .plain
-            begin(from: stage.keptFrom)
-            stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
-            return read(UnsafeRawBufferPointer(rebasing: raw[used...]), end: end, settle: settle)
-        }
-        let unread = stage.input
-        decoder.drop(from: index)
-        begin(from: stage.keptFrom)
-        map.mark(raw: rawBytes - rawBytes % UInt64(Stage.sliceBytes), decoded: 0, aligned: true)
-        valueBytes = UInt64(stage.kept.count + unread.count)
-        stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
-        withExtendedLifetime(stage) { scanWhole(unread, end: false, settle: false) }
-        readCodedRest(raw, sliceBytes, decoder, end: end, settle: settle)
-    }
-
-    /// Goes on within a slice that the decoder already has.
-    private func readCodedRest(
-        _ raw: UnsafeRawBufferPointer, _ sliceBytes: Int, _ decoder: Decoder, end: Bool, settle: Bool
-    ) {
-        var filled = owner.scratch.join(carry)
-        if let (outcome, stage) = drain(decoder, &filled) {
-            owner.cannotRead(outcome)
-            scan(filled, ended: true, settle: false)
-            return readOn(raw, sliceBytes, decoder, outcome, stage, end: end, settle: settle)
-        }
-        scan(filled, ended: false, settle: false)
-        rawBytes += UInt64(sliceBytes)
-        map.mark(raw: rawBytes, decoded: valueBytes, aligned: rawBytes % UInt64(Stage.sliceBytes) == 0)
-        readCoded(UnsafeRawBufferPointer(rebasing: raw[sliceBytes...]), decoder, end: end, settle: settle)
-    }
-
     // MARK: The window
 
     private func window(_ base: UnsafePointer<UInt8>, _ count: Int, ended: Bool) -> Window {
@@ -276,7 +199,7 @@ final class Stream {
     }
 
     /// Scans what was joined in the scratch.
-    private func scan(_ count: Int, ended: Bool, settle: Bool) {
+    func scan(_ count: Int, ended: Bool, settle: Bool) {
         scan(window(owner.scratch.window, count, ended: ended), settle: settle)
     }
 
@@ -368,13 +291,16 @@ final class Stream {
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
                 context: context, subject: subject, offset: valueFrom + offset, rawOffset: origin(of: offset),
-                labels: labels, redactable: isOnWire(offset, end - start), confidence: confidence))
+                labels: chain, redactable: isOnWire(offset, end - start), confidence: confidence))
         switch outcome {
         case .pass: break
         case .deny: deniedAt = min(deniedAt ?? .max, releasable(before: offset))
         case .redact: redact(window, start, end)
         }
     }
+
+    /// What was undone, from the outside in.
+    private var chain: [String] { if case .coded(let decoder) = source { decoder.labels } else { labels } }
 
     /// The bytes read are the bytes on the wire.
     private func isOnWire(_ offset: UInt64, _ count: Int) -> Bool {
@@ -386,7 +312,7 @@ final class Stream {
     /// Where on the wire an offset of the value came from.
     private func origin(of offset: UInt64) -> UInt64 {
         switch source {
-        case .blind, .plain: valueFrom + offset
+        case .blind, .fresh, .plain: valueFrom + offset
         case .coded: map.origin(of: offset)
         case .framed(let frames): frames.places.origin(of: valueFrom + offset)
         }
@@ -395,7 +321,7 @@ final class Stream {
     /// How much of the wire gives away nothing of the value from an offset on.
     private func releasable(before offset: UInt64) -> UInt64 {
         switch source {
-        case .blind, .plain: valueFrom + offset
+        case .blind, .fresh, .plain: valueFrom + offset
         case .coded: map.releasable(before: offset)
         case .framed(let frames): frames.places.releasable(before: valueFrom + offset)
         }
@@ -430,6 +356,7 @@ final class Stream {
         guard owner.holding else { return rawBytes }
         switch source {
         case .blind: return rawBytes
+        case .fresh: return 0
         case .coded(let decoder) where decoder.doubtful: return 0
         default: return held.map(releasable(before:)) ?? rawBytes
         }
@@ -442,5 +369,7 @@ final class Stream {
         return held
     }
 
-    func releaseTail() { released = max(released, min(rawBytes, deniedAt ?? .max)) }
+    func releaseTail() {
+        released = max(released, min(rawBytes + UInt64(head.count), deniedAt ?? .max))
+    }
 }

@@ -39,6 +39,31 @@ import Testing
         Case(
             name: "labelled twice", body: Pack.gzip(text), codings: [.gzip, .gzip], sensors: both,
             uninspectable: .undecodable),
+        Case(name: "br", body: Pack.br(text), codings: [.br], sensors: both),
+        Case(name: "zstd", body: Pack.zstd(text), codings: [.zstd], sensors: both),
+        Case(name: "br in gzip", body: Pack.gzip(Pack.br(text)), codings: [.br, .gzip], sensors: both),
+        Case(name: "zstd in br", body: Pack.br(Pack.zstd(text)), codings: [.zstd, .br], sensors: both),
+        Case(
+            name: "frames",
+            body: Pack.zstd(Array(text[..<25])) + [0x51, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7]
+                + Pack.zstd(Array(text[25...])), codings: [.zstd], sensors: both),
+        Case(name: "zstd that says gzip", body: Pack.zstd(text), codings: [.gzip], sensors: both),
+        Case(name: "gzip that says br", body: Pack.gzip(text), codings: [.br], sensors: both),
+        Case(name: "gzip without a label", body: Pack.gzip(text), codings: [], sensors: both),
+        Case(name: "zstd without a label", body: Pack.zstd(text), codings: [], sensors: both),
+        Case(name: "zstd under gzip alone", body: Pack.gzip(Pack.zstd(text)), codings: [.gzip], sensors: both),
+        Case(name: "wrong label br", body: text, codings: [.br], sensors: both, uninspectable: .undecodable),
+        Case(name: "wrong label zstd", body: text, codings: [.zstd], sensors: both, uninspectable: .undecodable),
+        Case(
+            name: "begins like gzip", body: [0x1f, 0x8b, 8] + text, codings: [], sensors: both,
+            uninspectable: .undecodable),
+        Case(name: "begins like zstd", body: [0x28, 0xb5] + text, codings: [], sensors: both),
+        Case(
+            name: "zstd cut off", body: Pack.zstd(text + text).dropLast(1), codings: [.zstd], sensors: [],
+            uninspectable: .truncated),
+        Case(
+            name: "deeper than labelled", body: (0..<5).reduce(text) { body, _ in Pack.gzip(body) }, codings: [.gzip],
+            sensors: [], uninspectable: .decompressionBomb),
         Case(name: "unknown", body: text, codings: [.unsupported], sensors: both, uninspectable: .unknownCoding),
         Case(
             name: "unknown inside", body: Pack.gzip(text), codings: [.unsupported, .gzip], sensors: both,
@@ -125,8 +150,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("gzip", [ContentCoding.gzip]), (" X-GZIP\t", [.gzip]), ("identity", []), ("", []), ("br", [.unsupported]),
-        ("deflate, gzip", [.deflate, .gzip]), ("gzip ,, identity,zstd", [.gzip, .unsupported]),
+        ("gzip", [ContentCoding.gzip]), (" X-GZIP\t", [.gzip]), ("identity", []), ("", []), ("BR", [.br]),
+        ("deflate, gzip", [.deflate, .gzip]), ("gzip ,, identity,zstd", [.gzip, .zstd]),
         ("gzipp", [.unsupported]),
     ])
     func codingsAreParsed(_ value: String, _ expected: [ContentCoding]) {

@@ -162,7 +162,26 @@ def multi_member(body):
     return gzip.compress(body[:9]) + gzip.compress(body[9:])
 
 
+def brotli(body):
+    """One meta-block that is stored as it is (RFC 7932 section 9.2), and an empty one that ends it."""
+    header = 1 << 20 | (len(body) - 1) << 4
+    return header.to_bytes(3, "little") + body + b"\x03"
+
+
+def zstd(body):
+    """A frame of one raw block (RFC 8878 section 3.1.1)."""
+    return b"\x28\xb5\x2f\xfd\x20" + bytes([len(body)]) + (len(body) << 3 | 1).to_bytes(3, "little") + body
+
+
 CODINGS = {
+    "br": (b"br", brotli),
+    "zstd": (b"zstd", zstd),
+    "br in zstd": (b"br, zstd", lambda body: zstd(brotli(body))),
+    "zstd in br in gzip": (b"zstd, br, gzip", lambda body: gzip.compress(brotli(zstd(body)))),
+    "zstd that says gzip": (b"gzip", zstd),
+    "gzip that says br": (b"br", gzip.compress),
+    "gzip that says nothing": (b"identity", gzip.compress),
+    "zstd that says nothing": (b"identity", zstd),
     "gzip": (b"gzip", gzip.compress),
     "x-gzip": (b"x-gzip", gzip.compress),
     "several gzip members": (b"gzip", multi_member),
@@ -180,9 +199,10 @@ def test_coded_bodies_are_read(world, gateway, origin, case):
     assert finding["match"] == "2*************3"
 
 
-def test_every_cut_of_a_gzip_body(world, gateway, origin):
-    body = gzip.compress(b"name=x&nir=" + NUMBER + b"&end=1")
-    head = request("POST", fields=["content-encoding: gzip"], body=body)[:-len(body)]
+@pytest.mark.parametrize("coding, encode", [("gzip", gzip.compress), ("br", brotli), ("zstd", zstd)])
+def test_every_cut_of_a_coded_body(world, gateway, origin, coding, encode):
+    body = encode(b"name=x&nir=" + NUMBER + b"&end=1")
+    head = request("POST", fields=[f"content-encoding: {coding}"], body=body)[:-len(body)]
     for cut in range(1, len(body), 2):
         sock = send(world, b"", pieces=[head + body[:cut], body[cut:]], pause=0.001)
         assert read_response(sock)[0] == 403, f"cut at {cut}"

@@ -38,7 +38,9 @@ private let profiles: [Profile] = {
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard count > 3, let start else { return 0 }
     let input = UnsafeBufferPointer(start: start, count: count)
-    let codings: [[ContentCoding]] = [[], [.gzip], [.deflate], [.gzip, .gzip], [.deflate, .gzip], [.unsupported]]
+    let codings: [[ContentCoding]] = [
+        [], [.gzip], [.deflate], [.gzip, .gzip], [.deflate, .gzip], [.unsupported], [.br], [.zstd], [.zstd, .br],
+    ]
     let coding = codings[Int(input[0]) % codings.count]
     let profile = profiles[Int(input[1]) % profiles.count]
     let cutCount = min(Int(input[2]) % 16, (count - 3) / 2)
