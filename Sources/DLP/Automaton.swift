@@ -120,7 +120,7 @@ struct AutomatonBuilder {
             }
             let index = known[signature] ?? 0
             classes[Int(byte)] = index
-            classChances[Int(index)] += Commonness.of(byte)
+            classChances[Int(index)] += Commonness.within(byte)
         }
         classCount = contains.count
     }

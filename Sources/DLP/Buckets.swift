@@ -70,7 +70,7 @@ struct Buckets {
     /// Share of the places of text behind a byte that is no letter or digit.
     private static let edgeChance = 0.2
     /// A key that is as common as this is worse than a long stretch, and one as common as that is none.
-    private static let commonKey = 0.004
+    private static let commonKey = 0.02
     private static let uselessKey = 0.6
     private static let stretchMin = 8
     private static let offsetMax = 20
@@ -89,7 +89,9 @@ struct Buckets {
                 unknown.append(pattern)
                 continue
             }
-            if best.chance > Self.commonKey, let stretch = stretch(expression, pattern) {
+            // Digits come together: a key of them stands at every place of a number.
+            let isOfNumbers = !best.isEdged && expression.prefix.prefix(3).allSatisfy { $0.isSubset(of: .digits) }
+            if best.chance > Self.commonKey || isOfNumbers, let stretch = stretch(expression, pattern) {
                 add(stretch)
             } else if best.chance > Self.uselessKey {
                 unknown.append(pattern)
@@ -150,7 +152,7 @@ struct Buckets {
                 }
             }
         }
-        while buckets.count > WEIR_BUCKETS { mergeTwo() }
+        while mergeTwo() {}
     }
 
     private func cheapest(for key: Key) -> Int {
@@ -167,7 +169,8 @@ struct Buckets {
         buckets[place].patterns += other.patterns
     }
 
-    private mutating func mergeTwo() {
+    /// Where there are too many, or where the two are found at the same places. False where all can stay.
+    private mutating func mergeTwo() -> Bool {
         var best: (cost: Double, first: Int, second: Int)?
         for first in buckets.indices {
             for second in buckets.indices
@@ -176,9 +179,10 @@ struct Buckets {
                 if cost < best?.cost ?? .infinity { best = (cost, first, second) }
             }
         }
-        guard let best else { return }
+        guard let best, best.cost < 0 || buckets.count > WEIR_BUCKETS else { return false }
         merge(buckets[best.second], into: best.first)
         buckets.remove(at: best.second)
+        return true
     }
 
     // MARK: Stretches

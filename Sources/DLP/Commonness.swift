@@ -11,6 +11,9 @@ enum Commonness {
         }
     }
 
+    /// Of what stands behind another byte of its kind: digits come together.
+    static func within(_ byte: UInt8) -> Double { byte &- 0x30 < 10 ? 0.06 : of(byte) }
+
     static func of(_ set: ByteSet) -> Double {
         min((UInt8.min...UInt8.max).reduce(0) { set.contains($1) ? $0 + of($1) : $0 }, 1)
     }

@@ -172,11 +172,15 @@ final class Stream {
         }
     }
 
+    private static let joinedBytes = 512
+
     /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
     func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
         var at = 0
         repeat {
-            let fresh = min(bytes.count - at, Scratch.sliceBytes)
+            // What was kept is joined to a few bytes only: the rest is read where it lies.
+            let joins = at == 0 && !carry.isEmpty && bytes.count > 4 * Self.joinedBytes
+            let fresh = min(bytes.count - at, joins ? Self.joinedBytes : Scratch.sliceBytes)
             let isLast = at + fresh == bytes.count
             let window: Window
             if let base = bytes.bindMemory(to: UInt8.self).baseAddress, carry.count <= at {
