@@ -63,6 +63,9 @@ final class ContainerBudget {
         producedMax = min(limits.decodedBytes, max(Decoder.ratioFloor, most))
     }
 
+    /// Containers and codings within each other.
+    var depthMax: Int { limits.decodeDepth }
+
     /// Bytes that may still be decompressed.
     var room: Int { max(producedMax - produced, 0) }
 
