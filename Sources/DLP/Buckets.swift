@@ -102,6 +102,11 @@ struct Buckets {
         group(keyed)
     }
 
+    /// Whether too little is known of the first bytes of a match even where it is the only pattern: then PCRE2 reads everything.
+    static func isCostly(_ expression: Expression) -> Bool {
+        !expression.startsOnly && !Buckets([expression]).unknown.isEmpty
+    }
+
     /// Of the sets that edges are made of the one that serves the most patterns.
     private mutating func chooseEdge(_ expressions: [Expression]) {
         let alphanumeric = SyntaxClass.word.intersection(ByteSet([UInt8(ascii: "_")]).inverted)

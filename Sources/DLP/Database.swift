@@ -32,7 +32,7 @@ public final class Database: Sendable {
     let limits: Limits
     private let plans = StartPlans()
     let fingerprintKey: [UInt8]
-    /// Expressions whose matches have no bound, or one above `match_bytes`.
+    /// Expressions that are costly, and those whose matches have no bound or one above `match_bytes`.
     public let warnings: [CompileError]
 
     /// Patterns of a rule are bits of a word.

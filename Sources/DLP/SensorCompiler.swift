@@ -135,6 +135,12 @@ struct SensorCompiler {
     }
 
     private mutating func warn(_ expression: Expression, _ place: CompileError) {
+        if Buckets.isCostly(expression) {
+            var warning = place
+            warning.message =
+                "costly, nearly every byte could begin a match; expected something rarer within its first bytes"
+            warnings.append(warning)
+        }
         let length = expression.lengthMax
         if let length, length <= limits.matchBytes { return }
         var warning = place

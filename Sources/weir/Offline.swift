@@ -38,7 +38,7 @@ struct Offline {
         }
     }
 
-    private static func refuse(_ errors: ConfigErrors) -> ExitCode {
+    static func refuse(_ errors: ConfigErrors) -> ExitCode {
         for error in errors.errors { complain("\(error)") }
         return ExitCode(1)
     }

@@ -15,14 +15,7 @@ import Testing
 
     static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
 
-    static let database: Database? = {
-        // One that no word makes surer is for sensors that ask for what is not sure.
-        let sensors = detectors.map(\.spec).map { spec in
-            SensorSpec(
-                name: "only-\(spec.name)", detectors: [spec.name], confidence: spec.context == nil ? .low : .medium)
-        }
-        return try? Database.compile(sensors, used: [], limits: Limits(), fingerprintKey: [1]).get()
-    }()
+    static let database = try? DetectorExamples.compile(detectors.map(\.spec), limits: Limits()).get()
 
     @Test func theBinaryHasWhatTheFilesSay() {
         let shipped = Library().detectors
@@ -52,9 +45,7 @@ import Testing
     @Test(arguments: detectors.indices)
     func vectorsHoldInEveryCut(_ index: Int) throws {
         let detector = Self.detectors[index]
-        let profile = Profile(
-            try #require(Self.database), [Attachment(sensor: "only-\(detector.spec.name)", action: .deny)],
-            enforcing: true, hold: 65536)
+        let profile = DetectorExamples.profile(of: detector.spec.name, in: try #require(Self.database))
         let inspection = Inspection(scratch: DLP.Scratch())
         for (texts, isFound) in [(detector.positive, true), (detector.negative, false)] {
             for text in texts {

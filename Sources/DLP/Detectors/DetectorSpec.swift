@@ -78,6 +78,9 @@ public struct DetectorSpec: Hashable, Sendable {
     /// Values from documentation, which never count; `*` at an end stands for anything.
     public var allow: [String]
 
+    /// How sure a match can be.
+    public var surest: Confidence { max(confidence, context?.raises ?? confidence) }
+
     public init(
         name: String, description: String = "", sensors: [String] = [], edges: Edges = .token, patterns: [String],
         validator: String? = nil, confidence: Confidence = .high, context: WordsSpec? = nil, homeDomains: [String] = [],

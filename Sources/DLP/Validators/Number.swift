@@ -26,6 +26,18 @@ struct Number {
         }
     }
 
+    /// Without its letters.
+    var digits: Number {
+        if letters == 0 { return self }
+        var digits = self
+        (digits.count, digits.letters) = (0, 0)
+        for at in 0..<count where values[at] <= 9 {
+            digits.values[digits.count] = values[at]
+            digits.count += 1
+        }
+        return digits
+    }
+
     subscript(_ at: Int) -> Int { Int(values[at]) }
 
     /// The letter or digit at a place, as upper-case ASCII.
@@ -84,7 +96,7 @@ struct Number {
         return sum % 10
     }
 
-    var isLuhn: Bool { letters == 0 && luhn(0, count) == 0 }
+    var isLuhn: Bool { letters == 0 && count > 1 && luhn(0, count) == 0 }
 
     /// Luhn's sum over digits and letters, each of `base` values.
     func luhn(base: Int) -> Int {

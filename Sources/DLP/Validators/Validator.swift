@@ -51,13 +51,14 @@ public struct Validator: Hashable, Sendable {
     }
 }
 
-/// Sums that are of no country, for expressions of the user's own.
+/// Sums that are of no country, for expressions of the user's own: over the digits, whatever letters stand before or between
+/// them, but for mod97, to which letters are digits.
 enum General {
     static let entries: [Validator.Entry] = [
-        .number("luhn") { $0.isLuhn },
+        .number("luhn") { $0.digits.isLuhn },
         .bytes("card", PaymentCard.accepts),
-        .number("verhoeff") { $0.letters == 0 && $0.verhoeff == 0 },
+        .number("verhoeff") { $0.digits.count > 1 && $0.digits.verhoeff == 0 },
         .number("mod97") { $0.count > 4 && $0.mod97() == 1 },
-        .number("mod11-10") { $0.letters == 0 && $0.mod1110(0, $0.count) == 1 },
+        .number("mod11-10") { $0.digits.count > 1 && $0.digits.mod1110(0, $0.digits.count) == 1 },
     ]
 }
