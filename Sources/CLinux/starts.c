@@ -23,7 +23,7 @@ struct search {
     int full;
 };
 
-static void tell(struct search *search, uint32_t state, uint32_t start, uint32_t at, int is_last) {
+static __attribute__((noinline)) void tell(struct search *search, uint32_t state, uint32_t start, uint32_t at, int is_last) {
     const struct weir_automaton *automaton = &search->plan->automaton;
     uint32_t index = state - automaton->first_finding;
     if (search->most - search->found < search->plan->pattern_count) {
@@ -39,7 +39,7 @@ static void tell(struct search *search, uint32_t state, uint32_t start, uint32_t
 }
 
 // Bounds: reads bytes[start - 1] where start is not 0, and from there on not beyond `count`.
-INLINE void walk(struct search *search, uint32_t root, uint32_t start) {
+static __attribute__((noinline)) void walk(struct search *search, uint32_t root, uint32_t start) {
     const struct weir_automaton *automaton = &search->plan->automaton;
     const uint16_t *table = automaton->table;
     const uint32_t shift = automaton->shift, first = automaton->first_finding;
@@ -62,16 +62,6 @@ INLINE void walk(struct search *search, uint32_t root, uint32_t start) {
     int is_last = at < search->count;
     state = table[state << shift | (!is_last && search->ended ? automaton->none : automaton->unknown)];
     if (state >= first) tell(search, state, start, at, is_last);
-}
-
-static void walk_buckets(struct search *search, uint32_t place, uint32_t buckets) {
-    const struct weir_keys *keys = &search->plan->keys;
-    for (; buckets; buckets &= buckets - 1) {
-        int bucket = __builtin_ctz(buckets);
-        uint32_t offset = keys->offset[bucket];
-        if (place < search->from + offset || place >= search->to + offset) continue;
-        walk(search, keys->root[bucket], place - offset);
-    }
 }
 
 INLINE int has(const struct weir_set *set, uint8_t byte) {
@@ -186,10 +176,6 @@ SSSE3 INLINE uint32_t set16(const struct weir_set *set, const uint8_t *bytes) {
     return ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(in, _mm_setzero_si128())) & 0xffff;
 }
 
-SSSE3 INLINE uint64_t set64_16(const struct weir_set *set, const uint8_t *bytes) {
-    return (uint64_t)set16(set, bytes) | (uint64_t)set16(set, bytes + 16) << 16 |
-           (uint64_t)set16(set, bytes + 32) << 32 | (uint64_t)set16(set, bytes + 48) << 48;
-}
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 static const uint8_t bits_of_nibbles[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
 #define SSSE3
@@ -221,8 +207,10 @@ INLINE uint32_t set16(const struct weir_set *set, const uint8_t *bytes) {
         vqtbl1q_u8(vld1q_u8(set->lower), low), vqtbl1q_u8(vld1q_u8(set->upper), veorq_u8(low, vdupq_n_u8(0x80))));
     return mask16(vandq_u8(row, vqtbl1q_u8(vld1q_u8(bits_of_nibbles), vshrq_n_u8(v, 4))));
 }
+#endif
 
-INLINE uint64_t set64_16(const struct weir_set *set, const uint8_t *bytes) {
+#if defined(SSSE3)
+SSSE3 INLINE uint64_t set64_16(const struct weir_set *set, const uint8_t *bytes) {
     return (uint64_t)set16(set, bytes) | (uint64_t)set16(set, bytes + 16) << 16 |
            (uint64_t)set16(set, bytes + 32) << 32 | (uint64_t)set16(set, bytes + 48) << 48;
 }
@@ -236,14 +224,47 @@ INLINE uint64_t set64_plain(const struct weir_set *set, const uint8_t *bytes) {
 
 // --- Keys -----------------------------------------------------------------------------------------------------------------
 
-INLINE void walk_marked(struct search *search, uint32_t place, uint32_t marked, const uint8_t *buckets) {
-    for (; marked; marked &= marked - 1) {
-        int index = __builtin_ctz(marked);
-        walk_buckets(search, place + (uint32_t)index, buckets[index]);
+static void walk_buckets(struct search *search, uint32_t place, uint32_t buckets) {
+    const struct weir_keys *keys = &search->plan->keys;
+    for (; buckets; buckets &= buckets - 1) {
+        int bucket = __builtin_ctz(buckets);
+        uint32_t offset = keys->offset[bucket];
+        if (place < search->from + offset || place >= search->to + offset) continue;
+        walk(search, keys->root[bucket], place - offset);
     }
 }
 
-// The vectors as far as they can be read whole. Answers the place to go on at.
+#if defined(SSSE3)
+// Most places are refused by their first sixteen bytes, before the automaton reads them one by one.
+SSSE3 INLINE void walk_marked(struct search *search, uint32_t place, uint32_t marked, const uint8_t *all) {
+    const struct weir_keys *keys = &search->plan->keys;
+    for (; marked; marked &= marked - 1) {
+        uint32_t at = place + (uint32_t)__builtin_ctz(marked);
+        for (uint32_t buckets = all[at - place]; buckets; buckets &= buckets - 1) {
+            int bucket = __builtin_ctz(buckets);
+            uint32_t offset = keys->offset[bucket];
+            if (at < search->from + offset || at >= search->to + offset) continue;
+            const struct weir_probe *probe = &keys->probes[bucket];
+            if (at - offset + 16 <= search->count &&
+                (probe->places & ~set16(&probe->set, search->bytes + at - offset)) != 0)
+                continue;
+            walk(search, keys->root[bucket], at - offset);
+        }
+    }
+}
+#endif
+
+// The vectors as far as they can be read whole; the last may overlap the one before. Answers the place to go on at.
+#define WEIR_FIND_KEYS_END(WIDTH, KEYS)                                                                                  \
+    if (place < end && search->count > WIDTH + WEIR_KEY) {                                                               \
+        uint32_t last = search->count - WIDTH - WEIR_KEY + 1;                                                            \
+        if (last < place) {                                                                                              \
+            uint32_t marked = KEYS;                                                                                      \
+            walk_marked(search, last, marked & (uint32_t)(~(uint64_t)0 << (place - last)), buckets);                     \
+            place = last + WIDTH;                                                                                        \
+        }                                                                                                                \
+    }
+
 #if defined(__x86_64__)
 AVX2 static uint32_t find_keys_32(struct search *search, uint32_t place, uint32_t end) {
     struct tables32 tables = tables32(search->plan);
@@ -257,6 +278,7 @@ AVX2 static uint32_t find_keys_32(struct search *search, uint32_t place, uint32_
     }
     for (; place + 32 + WEIR_KEY <= search->count && place < end; place += 32)
         walk_marked(search, place, keys32(&tables, search->bytes + place, buckets), buckets);
+    WEIR_FIND_KEYS_END(32, keys32(&tables, search->bytes + last, buckets))
     return place;
 }
 #endif
@@ -265,6 +287,7 @@ SSSE3 static uint32_t find_keys_16(struct search *search, uint32_t place, uint32
     uint8_t buckets[16];
     for (; place + 16 + WEIR_KEY <= search->count && place < end; place += 16)
         walk_marked(search, place, keys16(search->plan, search->bytes + place, buckets), buckets);
+    WEIR_FIND_KEYS_END(16, keys16(search->plan, search->bytes + last, buckets))
     return place;
 }
 #endif
@@ -332,9 +355,9 @@ INLINE uint64_t runs(uint64_t low, uint64_t high, uint32_t length) {
         for (uint64_t place = search->from; place < search->to; place += 64) {                                           \
             uint64_t next = WORD(search, set, place + 64, beyond);                                                       \
             uint64_t starts = runs(word, next, stretch->length);                                                         \
-            if (stretch->edged) {                                                                                        \
-                uint64_t edges = WORD(search, edge, place, 0);                                                           \
-                starts &= ~(edges << 1 | last);                                                                          \
+            if (stretch->start != WEIR_ANYWHERE) {                                                                       \
+                uint64_t edges = WORD(search, edge, place, 0), before = edges << 1 | last;                               \
+                starts &= stretch->start == WEIR_BEHIND_NO_EDGE ? ~before : edges ^ before;                              \
                 last = edges >> 63;                                                                                      \
             }                                                                                                            \
             if (search->to - place < 64) starts &= ((uint64_t)1 << (search->to - place)) - 1;                            \

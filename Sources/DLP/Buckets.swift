@@ -57,6 +57,8 @@ struct Buckets {
         var set: ByteSet
         var length: Int
         var isEdged: Bool
+        /// `edge` is that of words, and every match begins where a word does or ends.
+        var isBounded: Bool
         var patterns: [Int]
     }
 
@@ -180,7 +182,9 @@ struct Buckets {
         for first in buckets.indices {
             for second in buckets.indices
             where second > first && buckets[first].key.offset == buckets[second].key.offset {
-                let cost = cost(of: buckets[first], with: buckets[second].key) - buckets[second].chance
+                var cost = cost(of: buckets[first], with: buckets[second].key) - buckets[second].chance
+                // What is found behind edges only is not to be looked for everywhere.
+                if buckets[first].key.isEdged != buckets[second].key.isEdged { cost += 1 }
                 if cost < best?.cost ?? .infinity { best = (cost, first, second) }
             }
         }
@@ -188,6 +192,19 @@ struct Buckets {
         merge(buckets[best.second], into: best.first)
         buckets.remove(at: best.second)
         return true
+    }
+
+    /// What the first bytes of every match of these patterns are of, and how many: as tells the most.
+    static func probe(_ expressions: [Expression]) -> (set: ByteSet, length: Int)? {
+        var set = ByteSet()
+        var best: (set: ByteSet, length: Int, chance: Double)?
+        for at in 0..<min(expressions.map(\.prefix.count).min() ?? 0, 16) {
+            for expression in expressions { set = set.union(expression.prefix[at]) }
+            let common = (UInt8.min...UInt8.max).reduce(0) { set.contains($1) ? $0 + Commonness.within($1) : $0 }
+            let chance = (0..<at).reduce(min(common, 1)) { product, _ in product * min(common, 1) }
+            if chance < best?.chance ?? 0.9 { best = (set, at + 1, chance) }
+        }
+        return best.map { ($0.set, $0.length) }
     }
 
     // MARK: Stretches
@@ -204,7 +221,9 @@ struct Buckets {
             length += 1
         }
         guard length >= Self.stretchMin else { return nil }
-        return Stretch(set: set, length: length, isEdged: isEdged(expression), patterns: [pattern])
+        return Stretch(
+            set: set, length: length, isEdged: isEdged(expression),
+            isBounded: edge == SyntaxClass.word && expression.syntax.startsAtBoundary, patterns: [pattern])
     }
 
     private mutating func add(_ stretch: Stretch) {
@@ -231,6 +250,7 @@ struct Buckets {
         stretches[place].set = stretches[place].set.union(stretches[other].set)
         stretches[place].length = min(stretches[place].length, stretches[other].length)
         stretches[place].isEdged = stretches[place].isEdged && stretches[other].isEdged
+        stretches[place].isBounded = stretches[place].isBounded && stretches[other].isBounded
         stretches[place].patterns += stretches[other].patterns
         stretches.remove(at: other)
     }

@@ -33,11 +33,14 @@ final class StartPlan: @unchecked Sendable {
         withUnsafeMutableBytes(of: &plan.automaton.classes) { $0.copyBytes(from: automaton.classes) }
         plan.edge = Self.set(buckets.edge)
         plan.pattern_count = UInt32(expressions.count)
-        Self.put(buckets.buckets, automaton.roots, &plan.keys)
+        Self.put(buckets.buckets, automaton.roots, expressions, &plan.keys)
         for (index, stretch) in buckets.stretches.enumerated() {
             let made = weir_stretch(
                 set: Self.set(stretch.set), length: UInt32(stretch.length),
-                root: automaton.roots[buckets.buckets.count + index], edged: stretch.isEdged ? 1 : 0)
+                root: automaton.roots[buckets.buckets.count + index],
+                start: UInt8(
+                    stretch.isEdged
+                        ? WEIR_BEHIND_NO_EDGE : stretch.isBounded ? WEIR_WHERE_EDGE_CHANGES : WEIR_ANYWHERE))
             withUnsafeMutableBytes(of: &plan.stretches) {
                 $0.storeBytes(of: made, toByteOffset: index * MemoryLayout<weir_stretch>.stride, as: weir_stretch.self)
             }
@@ -63,7 +66,9 @@ final class StartPlan: @unchecked Sendable {
         return copied
     }
 
-    private static func put(_ buckets: [Buckets.Bucket], _ roots: [UInt16], _ keys: inout weir_keys) {
+    private static func put(
+        _ buckets: [Buckets.Bucket], _ roots: [UInt16], _ expressions: [Expression], _ keys: inout weir_keys
+    ) {
         for (index, bucket) in buckets.enumerated() {
             let bit: UInt8 = 1 << UInt8(index)
             keys.used |= bit
@@ -71,6 +76,12 @@ final class StartPlan: @unchecked Sendable {
             withUnsafeMutableBytes(of: &keys.offset) { $0[index] = UInt8(bucket.key.offset) }
             withUnsafeMutableBytes(of: &keys.root) {
                 $0.storeBytes(of: roots[index], toByteOffset: index * 2, as: UInt16.self)
+            }
+            if let probe = Buckets.probe(bucket.patterns.map { expressions[$0] }) {
+                let made = weir_probe(set: set(probe.set), places: UInt16(truncatingIfNeeded: 1 << probe.length - 1))
+                withUnsafeMutableBytes(of: &keys.probes) {
+                    $0.storeBytes(of: made, toByteOffset: index * MemoryLayout<weir_probe>.stride, as: weir_probe.self)
+                }
             }
             for (place, nibbles) in bucket.key.nibbles.enumerated() {
                 for nibble in 0..<16 {

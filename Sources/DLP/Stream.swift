@@ -172,14 +172,14 @@ final class Stream {
         }
     }
 
-    private static let joinedBytes = 512
+    private static let joinedBytes = 256
 
     /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
     func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
         var at = 0
         repeat {
             // What was kept is joined to a few bytes only: the rest is read where it lies.
-            let joins = at == 0 && !carry.isEmpty && bytes.count > 4 * Self.joinedBytes
+            let joins = at == 0 && !carry.isEmpty && bytes.count > 2 * Self.joinedBytes
             let fresh = min(bytes.count - at, joins ? Self.joinedBytes : Scratch.sliceBytes)
             let isLast = at + fresh == bytes.count
             let window: Window

@@ -32,6 +32,8 @@ struct Syntax: Sendable {
     let digitsMin: Int
     /// What cannot stand before a match.
     let refusedBefore: ByteSet
+    /// Every match begins where a word begins or ends.
+    let startsAtBoundary: Bool
     /// What the first bytes of a match can be; not longer than the shortest match.
     let prefix: [ByteSet]
     let root: Node
@@ -51,6 +53,7 @@ struct Syntax: Sendable {
         let prefix = Self.prefix(node)
         self.prefix = prefix
         root = node
+        startsAtBoundary = Self.startsAtBoundary(node)
         isExact = !parser.unsure && !parser.loose && !Self.looksBack(node, isFirst: true)
         refusedBefore = Self.refusedBefore(node, wordFirst: prefix.first?.isSubset(of: SyntaxClass.word) ?? false)
     }
@@ -68,6 +71,19 @@ struct Syntax: Sendable {
             }
             return refused
         default: return ByteSet()
+        }
+    }
+
+    private static func startsAtBoundary(_ node: Node) -> Bool {
+        switch node {
+        case .wordBoundary: return true
+        case .sequence(let parts):
+            for part in parts {
+                if startsAtBoundary(part) { return true }
+                if !isAssertion(part) { return false }
+            }
+            return false
+        default: return false
         }
     }
 

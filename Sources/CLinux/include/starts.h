@@ -28,6 +28,17 @@ enum {
 
 enum { WEIR_BUCKETS = 8, WEIR_KEY = 3, WEIR_STRETCHES = 4 };
 
+// Any set of bytes. Bit h of a low nibble's entry: with the high nibble h, or h + 8, the byte is in the set.
+struct weir_set {
+    uint8_t lower[16], upper[16];
+};
+
+// What every match of a bucket has at its first sixteen bytes: where `places` has a bit, one of `set`.
+struct weir_probe {
+    struct weir_set set;
+    uint16_t places;
+};
+
 // Patterns by three neighbouring bytes of theirs. Bit b of a nibble's entry: the nibble occurs at this place of bucket b.
 struct weir_keys {
     uint8_t low[WEIR_KEY][16], high[WEIR_KEY][16];
@@ -36,11 +47,7 @@ struct weir_keys {
     uint16_t root[WEIR_BUCKETS];
     // Buckets that are used, and those whose matches never begin after a byte of `edge`.
     uint8_t used, edged;
-};
-
-// Any set of bytes. Bit h of a low nibble's entry: with the high nibble h, or h + 8, the byte is in the set.
-struct weir_set {
-    uint8_t lower[16], upper[16];
+    struct weir_probe probes[WEIR_BUCKETS];
 };
 
 // Patterns that begin with `length` bytes of one set, at most 64.
@@ -48,8 +55,9 @@ struct weir_stretch {
     struct weir_set set;
     uint32_t length;
     uint16_t root;
-    uint8_t edged;
+    uint8_t start;
 };
+enum { WEIR_ANYWHERE, WEIR_BEHIND_NO_EDGE, WEIR_WHERE_EDGE_CHANGES };
 
 struct weir_starts {
     struct weir_automaton automaton;
