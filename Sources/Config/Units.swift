@@ -29,3 +29,6 @@ enum Units {
         return "\(count / unit.1)\(unit.0)"
     }
 }
+
+/// A size as it is written in a configuration, `64KiB`, in bytes; nil for what is none.
+public func byteCount(_ text: String) -> Int? { Units.size(text) }

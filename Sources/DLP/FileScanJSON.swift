@@ -1,8 +1,13 @@
+import Bytes
+
 extension FileScan.Hit {
     /// One object, without the newline.
     public var json: String {
-        var line = #"{"path":"# + quoted(path)
+        var line = #"{"path":"# + quoted(path.text)
+        // A name that is no UTF-8 cannot be told in JSON.
+        if !path.isText { line += #","path_hex":""# + path.bytes.map { hexadecimal($0) }.joined() + #"""# }
         line += #","offset":\#(finding.offset),"raw_offset":\#(finding.rawOffset),"length":\#(finding.length)"#
+        if let place { line += #","line":\#(place.line),"column":\#(place.column)"# }
         line +=
             #","sensor":\#(quoted(finding.sensor)),"rule":\#(quoted(finding.rule))"#
             + #","confidence":"\#(finding.confidence.label)","match":\#(quoted(finding.match))"#
@@ -11,26 +16,19 @@ extension FileScan.Hit {
     }
 
     /// As `grep` would say it.
-    public var text: String {
-        let through = finding.decoded.isEmpty ? "" : " (\(finding.decoded.joined(separator: ", ")))"
-        return "\(path):\(finding.offset): \(finding.sensor)/\(finding.rule): \(finding.match)\(through)"
+    public func text(colors: Bool) -> String {
+        func paint(_ text: String, _ color: Int) -> String { colors ? "\u{1b}[\(color)m\(text)\u{1b}[0m" : text }
+        let place = place.map { ":" + paint("\($0.line)", 32) + ":\($0.column)" } ?? ""
+        let through = finding.decoded.isEmpty ? "" : ", \(finding.decoded.joined(separator: ", "))"
+        return paint(path.shown, 35) + place + ": " + paint("\(finding.sensor)/\(finding.rule)", 36) + ": "
+            + paint(finding.match, 31) + " (offset \(finding.offset)\(through))"
     }
 }
 
-extension FileScan.Stats {
-    /// The last line of `--stats`.
-    public var json: String {
-        let outcomes = uninspectable.sorted { $0.key.rawValue < $1.key.rawValue }
-            .map { #""\#($0.key.rawValue)":\#($0.value)"# }.joined(separator: ",")
-        let rate = (megabytesPerSecond * 10).rounded() / 10
-        let time = (seconds * 1e6).rounded() / 1e6
-        return #"{"files":\#(files),"bytes":\#(bytes),"inspected_bytes":\#(inspectedBytes),"seconds":\#(time)"#
-            + #","mb_per_s":\#(rate),"findings":\#(findings),"overruns":\#(overruns),"uninspectable":{\#(outcomes)}}"#
-    }
-}
+private func hexadecimal(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
 
 /// A JSON string (RFC 8259 section 7).
-private func quoted(_ text: String) -> String {
+func quoted(_ text: String) -> String {
     var out = "\""
     for scalar in text.unicodeScalars {
         switch scalar {

@@ -57,13 +57,15 @@ func complain(_ text: String) {
     line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }
 
-/// Writes results to stdout, all of them.
-func output(_ bytes: UnsafeRawBufferPointer) {
+/// Writes results to stdout, all of them; false where that cannot be.
+@discardableResult
+func output(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
         let count = write(STDOUT_FILENO, rest.baseAddress, rest.count)
         if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return }
+        guard count > 0 else { return false }
         rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
+    return true
 }

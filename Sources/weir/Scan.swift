@@ -9,8 +9,11 @@ struct Scan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the sensors over files or standard input, as grep would.",
         discussion: """
-            Prints one line for each finding: path, offset, sensor and the masked match. Exit 0 where nothing was found, \
-            1 where something was, 2 where something could not be read. Directories are read with all below them.
+            Prints one line for each finding: path, line, column, sensor, the masked match and its offset. Exit 0 where \
+            nothing was found, 1 where something was, 2 where something could not be read.
+
+            Directories are read with all below them, binary and hidden files too, but for what .weirignore, .ignore and \
+            (in a repository) .gitignore leave out, and for the stores of version control.
             """)
 
     @Option(name: .shortAndLong, help: "The configuration with the sensors; without one there are the shipped ones.")
@@ -19,17 +22,24 @@ struct Scan: ParsableCommand {
     @Option(help: "Only this sensor; may be given several times.")
     var sensor: [String] = []
 
+    @Option(
+        name: [.customShort("e"), .long],
+        help: "Look for a regular expression (PCRE2), and for the sensors only if they are named.")
+    var regex: [String] = []
+
+    @OptionGroup var walk: ScanWalkOptions
+
     @Flag(help: "One JSON object a line.")
     var json = false
 
     @Flag(help: "End with an object of bytes, seconds, MB/s and outcomes, on standard error.")
     var stats = false
 
-    @Option(help: "Files read at once.")
-    var jobs = 1
+    @Option(help: "Files read at once; 0 is one for each core.")
+    var jobs = 0
 
     @Option(help: "Bytes that a file is cut into.")
-    var chunk = 64 * 1024
+    var chunk = 128 * 1024
 
     @Flag(help: "Read compressed files as they are.")
     var noDecode = false
@@ -38,39 +48,70 @@ struct Scan: ParsableCommand {
     var paths: [String]
 
     func validate() throws {
-        if !(1...64).contains(jobs) { throw ValidationError("--jobs: expected 1-64, found \(jobs)") }
+        if !(0...64).contains(jobs) { throw ValidationError("--jobs: expected 0-64, found \(jobs)") }
         if !(2...(1 << 30)).contains(chunk) {
             throw ValidationError("--chunk: expected 2 to 1073741824, found \(chunk)")
         }
     }
 
     func run() throws {
-        let database = try database()
-        var options = FileScan.Options()
-        (options.sensors, options.chunkBytes, options.decode) = (sensor, chunk, !noDecode)
-        let work = ScanWork(files: Walk.files(paths), json: json)
-        var threads: [ThreadHandle] = []
+        let begun = Clock.microseconds()
+        let (database, options) = (try database(), try options())
         // Made here, so that an unknown sensor is told once.
-        _ = try make(database, options)
-        for index in 0..<min(jobs, max(work.count, 1)) {
-            threads.append(
-                try startThread(named: "scan-\(index)") { [options] in
-                    guard let scan = try? FileScan(database, options) else { return }
-                    work.run(scan)
-                })
+        let first = try make(database, options)
+        let colors = Terminal.hasColors(STDOUT_FILENO)
+        let work = ScanWork(ScanWalk(paths.map(Self.path), walk.options), bar: ScanBar()) { [json] hit in
+            (json ? hit.json : hit.text(colors: colors)) + "\n"
         }
-        for thread in threads { thread.join() }
-        if stats { complain(work.statistics) }
-        if work.failed { throw ExitCode(2) }
-        if work.found { throw ExitCode(1) }
+        let threads = jobs == 0 ? max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) : jobs
+        let handles = try (1..<threads).map { index in
+            try startThread(named: "scan-\(index)") {
+                guard let scan = try? FileScan(database, options) else { return }
+                work.run(scan)
+            }
+        }
+        work.run(first)
+        for handle in handles { handle.join() }
+        work.clearBar()
+        let result = work.result
+        if stats {
+            let seconds = Double(Clock.microseconds() - begun) / 1e6
+            complain(result.stats.json(seconds: seconds, ignored: work.progress.ignored))
+        }
+        if !work.isWritten { complain("weir scan: standard output did not take all of the results") }
+        if work.result.failed || !work.isWritten { throw ExitCode(2) }
+        if result.told > 0 { throw ExitCode(1) }
+    }
+
+    /// An argument as it was given: what came as text has lost the bytes that are no UTF-8.
+    private static func path(_ text: String) -> ScanPath {
+        guard text.unicodeScalars.contains("\u{fffd}") else { return ScanPath(text) }
+        for index in 1..<Int(CommandLine.argc) {
+            guard let argument = CommandLine.unsafeArgv[index], String(cString: argument) == text else { continue }
+            return ScanPath(UnsafeBufferPointer(start: argument, count: strlen(argument)).map(UInt8.init(bitPattern:)))
+        }
+        return ScanPath(text)
+    }
+
+    private func options() throws -> FileScan.Options {
+        var options = FileScan.Options()
+        options.sensors = sensor + (regex.isEmpty ? [] : [Self.regexSensor])
+        (options.chunkBytes, options.decode) = (chunk, !noDecode)
+        if let most = walk.maxFileSize { options.fileBytesMax = most.bytes }
+        return options
     }
 
     private func make(_ database: Database, _ options: FileScan.Options) throws -> FileScan {
         do throws(FileScan.Failure) { return try FileScan(database, options) } catch {
-            complain("weir scan: \(error.message)")
+            complain("weir scan: \(error.path.shown): \(error.message)")
             throw ExitCode(2)
         }
     }
+
+    // MARK: Sensors
+
+    /// The name of the one that the command line makes up.
+    private static let regexSensor = "regex"
 
     private func database() throws -> Database {
         let settings = try config.map(Offline.read)
@@ -81,9 +122,17 @@ struct Scan: ParsableCommand {
             hasKey
             ? try StateDirectory.fingerprintKey(in: directory)
             : (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+        var specs = settings?.sensors ?? []
+        if !regex.isEmpty {
+            let rules = regex.enumerated().map { index, text in
+                SensorRuleSpec(name: "\(index + 1)", patterns: [PatternSpec(regex: text, contexts: .body)])
+            }
+            specs.append(SensorSpec(name: Self.regexSensor, rules: rules))
+        }
         switch Database.compile(
-            settings?.sensors ?? [], detectors: settings?.detectors.map(\.spec) ?? [],
-            used: sensor.isEmpty ? nil : Set(sensor), limits: settings?.limits ?? Limits(), fingerprintKey: key)
+            specs, detectors: settings?.detectors.map(\.spec) ?? [],
+            used: sensor.isEmpty && regex.isEmpty ? nil : Set(sensor), limits: settings?.limits ?? Limits(),
+            fingerprintKey: key)
         {
         case .success(let database): return database
         case .failure(let errors):
@@ -93,113 +142,34 @@ struct Scan: ParsableCommand {
     }
 }
 
-/// The files to read, handed out one by one to several threads, and what came of them.
-private final class ScanWork: Sendable {
-    private struct State {
-        var next = 0
-        var found = false
-        var failed = false
-        var stats: [String] = []
+/// Which files are read.
+struct ScanWalkOptions: ParsableArguments {
+    @Flag(help: "Read what ignore files leave out, and the stores of version control.")
+    var noIgnore = false
+
+    @Flag(inversion: .prefixedNo, help: "Read files and directories whose names begin with a dot.")
+    var hidden = true
+
+    @Flag(name: [.customShort("L"), .long], help: "Follow symbolic links below directories, too.")
+    var follow = false
+
+    @Flag(name: [.customShort("x"), .long], help: "Stay on the file systems of what was named.")
+    var oneFileSystem = false
+
+    @Option(help: ArgumentHelp("Leave out larger files, such as 10MiB.", valueName: "size"))
+    var maxFileSize: FileSize?
+
+    var options: ScanWalk.Options {
+        ScanWalk.Options(noIgnore: noIgnore, hidden: hidden, follow: follow, oneFileSystem: oneFileSystem)
     }
 
-    private let files: [Walk.Found]
-    private let json: Bool
-    private let state = Guarded(State())
+    /// Written as sizes are in the configuration.
+    struct FileSize: ExpressibleByArgument {
+        let bytes: UInt64
 
-    init(files: [Walk.Found], json: Bool) {
-        self.files = files
-        self.json = json
-    }
-
-    var count: Int { files.count }
-    var found: Bool { state.withLock { $0.found } }
-    var failed: Bool { state.withLock { $0.failed } }
-    /// One object for each thread.
-    var statistics: String { state.withLock { $0.stats.joined(separator: "\n") } }
-
-    func run(_ scan: FileScan) {
-        while let file = take() {
-            guard case .file(let path) = file else {
-                if case .unreadable(let path, let why) = file { fail("\(path): \(why)") }
-                continue
-            }
-            var lines = Buffer()
-            do throws(FileScan.Failure) {
-                try scan.scan(path: path) { hit in
-                    lines.append(text: json ? hit.json : hit.text)
-                    lines.append(UInt8(ascii: "\n"))
-                }
-            } catch {
-                fail("\(error.path): \(error.message)")
-            }
-            if !lines.isEmpty {
-                // A file's lines stay together.
-                let text = String(decoding: lines.readable, as: UTF8.self)
-                state.withLock { state in
-                    state.found = true
-                    var text = text
-                    text.withUTF8 { output(UnsafeRawBufferPointer($0)) }
-                }
-            }
+        init?(argument: String) {
+            guard let bytes = byteCount(argument) else { return nil }
+            self.bytes = UInt64(bytes)
         }
-        let stats = scan.stats.json
-        state.withLock { $0.stats.append(stats) }
-    }
-
-    private func take() -> Walk.Found? {
-        state.withLock { state in
-            guard state.next < files.count else { return nil }
-            state.next += 1
-            return files[state.next - 1]
-        }
-    }
-
-    private func fail(_ message: String) {
-        complain("weir scan: \(message)")
-        state.withLock { $0.failed = true }
-    }
-}
-
-/// The regular files below what was named; symbolic links are followed where they were named, not below.
-private enum Walk {
-    enum Found: Sendable {
-        case file(String)
-        case unreadable(String, String)
-    }
-
-    private static let depthMax = 128
-
-    static func files(_ paths: [String]) -> [Found] {
-        var found: [Found] = []
-        for path in paths { add(path, depth: 0, to: &found) }
-        return found
-    }
-
-    private static func add(_ path: String, depth: Int, to found: inout [Found]) {
-        if path == "-" { return found.append(.file(path)) }
-        var status = stat()
-        guard (depth == 0 ? stat(path, &status) : lstat(path, &status)) == 0 else {
-            return found.append(.unreadable(path, "\(Errno.last)"))
-        }
-        switch status.st_mode & S_IFMT {
-        case S_IFDIR where depth < depthMax: addDirectory(path, depth: depth, to: &found)
-        case S_IFDIR: found.append(.unreadable(path, "more than \(depthMax) directories deep"))
-        case S_IFREG: found.append(.file(path))
-        // Named by the user, so read; a device or a pipe found below a directory is not.
-        default: if depth == 0 { found.append(.file(path)) }
-        }
-    }
-
-    private static func addDirectory(_ path: String, depth: Int, to found: inout [Found]) {
-        guard let directory = opendir(path) else { return found.append(.unreadable(path, "\(Errno.last)")) }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        for name in names.sorted() { add("\(path)/\(name)", depth: depth + 1, to: &found) }
     }
 }
