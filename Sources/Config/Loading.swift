@@ -75,6 +75,8 @@ struct Main {
             return (Limits.read($0), .init(memory: $0.place(of: "dns_memory"), tunnelPairs: pairs))
         }
         settings.defaults = defaults
+        settings.evidence = fields.section(
+            "evidence", "What findings show besides the masked match.", EvidenceSettings.read)
         let mark = fields.optional(
             "mark", .integer(1...0xffff_ffff), default: Int(Settings.markDefault),
             "SO_MARK of upstream connections, by which packet rules leave them alone.")

@@ -7,11 +7,11 @@ struct SensorSource {
 
     init(_ settings: Settings) { self.settings = settings }
 
-    func compile(fingerprintKey: [UInt8]) -> Result<Database, ConfigErrors> {
+    func compile(fingerprintKey: [UInt8], evidence: EvidenceSpec = EvidenceSpec()) -> Result<Database, ConfigErrors> {
         Database.compile(
             settings.sensors, detectors: settings.detectors.map(\.spec),
             used: Set(settings.services.flatMap { $0.sensors.map(\.name) }), limits: settings.limits,
-            fingerprintKey: fingerprintKey
+            fingerprintKey: fingerprintKey, evidence: evidence
         ).mapError { ConfigErrors($0.errors.map(told)) }
     }
 

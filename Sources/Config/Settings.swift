@@ -21,6 +21,7 @@ public struct Settings: Sendable {
     public var sensors: [SensorSpec] = []
     /// Beside the shipped ones, or in their place.
     public var detectors: [DetectorSettings] = []
+    public var evidence = EvidenceSettings()
     /// Destinations under one name, beside the built-in lists or in their place.
     public var lists: [ListSpec] = []
     public var state: StateSettings

@@ -50,9 +50,11 @@ public final class Snapshot: Sendable {
         let source = PolicySource(settings)
         let sensors = SensorSource(settings)
         let policy = source.compile(learned: learned, ownAddresses: ownAddresses)
-        let database = sensors.compile(fingerprintKey: fingerprintKey)
+        let evidence = settings.evidenceSpec
+        let database = sensors.compile(
+            fingerprintKey: fingerprintKey, evidence: (try? evidence.get()) ?? EvidenceSpec())
         let parties = settings.parties
-        let errors = policy.errors + database.errors + sensors.unknown + parties.errors
+        let errors = policy.errors + evidence.errors + database.errors + sensors.unknown + parties.errors
         guard errors.isEmpty, case .success(let policy) = policy, case .success(let database) = database,
             case .success(let parties) = parties
         else {

@@ -11,8 +11,12 @@ public enum StateDirectory {
     /// The key under which matches are fingerprinted: made on the first start, the same ever after, so that the same
     /// secret is recognised across restarts and nobody without the file can try secrets against a record.
     public static func fingerprintKey(in directory: String) throws(Failure) -> [UInt8] {
-        let path = "\(directory)/fingerprint.key"
         try make(directory)
+        return try fingerprintKey(at: "\(directory)/fingerprint.key")
+    }
+
+    /// The same, in a file anywhere.
+    public static func fingerprintKey(at path: String) throws(Failure) -> [UInt8] {
         if access(path, F_OK) != 0 { try create(path) }
         return try read(path)
     }
@@ -43,21 +47,25 @@ public enum StateDirectory {
     }
 
     private static func read(_ path: String) throws(Failure) -> [UInt8] {
+        let key = try secret(at: path)
+        guard key.count == keyBytes else {
+            throw Failure(description: "\(path): expected \(keyBytes) bytes, found \(key.count)")
+        }
+        return key
+    }
+
+    /// What is in a small file that only its owner may read.
+    public static func secret(at path: String) throws(Failure) -> [UInt8] {
         var status = stat()
         guard stat(path, &status) == 0 else { throw failure(path) }
         guard status.st_mode & 0o077 == 0 else {
             throw Failure(description: "\(path): expected mode 0600, found one that lets others in")
         }
-        let key: [UInt8]
         do {
-            key = try Files.read(path, most: 4096)
+            return try Files.read(path, most: 4096)
         } catch {
             throw Failure(description: error.reason)
         }
-        guard key.count == keyBytes else {
-            throw Failure(description: "\(path): expected \(keyBytes) bytes, found \(key.count)")
-        }
-        return key
     }
 
     private static func failure(_ path: String) -> Failure {

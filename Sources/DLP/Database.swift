@@ -11,6 +11,9 @@ public final class Database: Sendable {
 
     struct Rule: Sendable {
         var name: String
+        /// What it finds, in one line.
+        var about: String
+        var version: String
         var patterns: [Pattern]
         var threshold: Threshold = .none
         /// Whose patterns these are: then each is a match of the rule.
@@ -32,6 +35,7 @@ public final class Database: Sendable {
     let limits: Limits
     private let plans = StartPlans()
     let fingerprintKey: [UInt8]
+    let evidence: EvidenceSpec
     /// Expressions that are costly, and those whose matches have no bound or one above `match_bytes`.
     public let warnings: [CompileError]
 
@@ -40,12 +44,13 @@ public final class Database: Sendable {
 
     private init(
         _ sensors: [Sensor], _ readyNames: [String], _ limits: Limits, _ fingerprintKey: [UInt8],
-        _ warnings: [CompileError]
+        _ evidence: EvidenceSpec, _ warnings: [CompileError]
     ) {
         self.sensors = sensors
         self.readyNames = readyNames
         self.limits = limits
         self.fingerprintKey = fingerprintKey
+        self.evidence = evidence
         self.warnings = warnings
     }
 
@@ -57,6 +62,13 @@ public final class Database: Sendable {
     /// Those that are compiled.
     public var sensorNames: [String] { sensors.map(\.name) }
 
+    /// Tells the key of the fingerprints from others, and nothing of it.
+    public var keyID: String {
+        Array("weir fingerprints".utf8).withUnsafeBytes {
+            String(Masking.fingerprint($0, key: fingerprintKey).prefix(16))
+        }
+    }
+
     /// Compiles the given sensors, all of them, and of the ready ones those that are used: by their names or by the name of a
     /// detector, which is a sensor of its own where no other has the name.
     ///
@@ -65,7 +77,7 @@ public final class Database: Sendable {
     ///   - used: nil: every ready sensor.
     public static func compile(
         _ specs: [SensorSpec], detectors own: [DetectorSpec] = [], used: Set<String>? = nil, limits: Limits,
-        fingerprintKey: [UInt8]
+        fingerprintKey: [UInt8], evidence: EvidenceSpec = EvidenceSpec()
     ) -> Result<Database, CompileErrors> {
         let library = Library(with: own)
         var compiler = SensorCompiler(library: library, own: own, limits: limits)
@@ -83,6 +95,7 @@ public final class Database: Sendable {
         compiler.compileUnused()
         if !compiler.errors.isEmpty { return .failure(CompileErrors(errors: compiler.errors)) }
         return .success(
-            Database(sensors, library.sensorNames + specs.map(\.name), limits, fingerprintKey, compiler.warnings))
+            Database(
+                sensors, library.sensorNames + specs.map(\.name), limits, fingerprintKey, evidence, compiler.warnings))
     }
 }

@@ -22,6 +22,8 @@ public final class FileScan {
         public var finding: Finding
         /// In files of text, where the match begins or what it was decoded from.
         public var place: TextPlace?
+        /// Where a match that was not decoded ends.
+        public var end: TextPlace?
     }
 
     public struct Failure: Error, Equatable, Sendable {
@@ -45,6 +47,8 @@ public final class FileScan {
         public var outcomes: [Uninspectable] = []
     }
 
+    /// What is looked for.
+    public let rules: [Rule]
     private let profile: Profile
     private let inspection: Inspection
     private let options: Options
@@ -64,6 +68,9 @@ public final class FileScan {
         let names = options.sensors.isEmpty ? database.sensorNames : options.sensors
         profile = Profile(
             database, names.map { Attachment(sensor: $0, action: .alert) }, enforcing: false, hold: 0, anywhere: true)
+        rules = database.sensors.filter { names.contains($0.name) }.flatMap { sensor in
+            sensor.rules.map { Rule(sensor: sensor.name, name: $0.name, about: $0.about, version: $0.version) }
+        }
         inspection = Inspection(scratch: Scratch())
         inspection.keepAll()
         self.options = options
@@ -218,8 +225,13 @@ public final class FileScan {
         let findings = inspection.takeSettled(all: all)
         stats.findings += findings.count
         for finding in findings {
-            let place = reading.isText ? place(of: finding.rawOffset, &reading, bytes) : nil
-            each(Hit(path: reading.path, finding: finding, place: place))
+            var hit = Hit(path: reading.path, finding: finding)
+            if reading.isText {
+                hit.place = place(of: finding.rawOffset, &reading, bytes)
+                let end = finding.rawOffset + UInt64(finding.length)
+                if finding.decoded.isEmpty { hit.end = place(of: end, &reading, bytes) }
+            }
+            each(hit)
         }
     }
 

@@ -3,16 +3,19 @@ import Bytes
 extension FileScan.Hit {
     /// One object, without the newline.
     public var json: String {
-        var line = #"{"path":"# + quoted(path.text)
+        var line = #"{"path":"# + jsonString(path.text)
         // A name that is no UTF-8 cannot be told in JSON.
         if !path.isText { line += #","path_hex":""# + path.bytes.map { hexadecimal($0) }.joined() + #"""# }
         line += #","offset":\#(finding.offset),"raw_offset":\#(finding.rawOffset),"length":\#(finding.length)"#
         if let place { line += #","line":\#(place.line),"column":\#(place.column)"# }
         line +=
-            #","sensor":\#(quoted(finding.sensor)),"rule":\#(quoted(finding.rule))"#
-            + #","confidence":"\#(finding.confidence.label)","match":\#(quoted(finding.match))"#
-        line += #","decoded":[\#(finding.decoded.map(quoted).joined(separator: ","))]"#
-        return line + #","fingerprint":\#(quoted(finding.fingerprint))}"#
+            #","sensor":\#(jsonString(finding.sensor)),"rule":\#(jsonString(finding.rule))"#
+            + #","confidence":"\#(finding.confidence.label)","match":\#(jsonString(finding.match))"#
+        if !finding.excerpt.isEmpty { line += #","excerpt":\#(jsonString(finding.excerpt))"# }
+        line += #","decoded":[\#(finding.decoded.map(jsonString).joined(separator: ","))]"#
+        line += #","version":"\#(finding.version)","fingerprint":\#(jsonString(finding.fingerprint))"#
+        if let sealed = finding.sealed { line += #","sealed":\#(jsonString(sealed))"# }
+        return line + "}"
     }
 
     /// As `grep` would say it.
@@ -28,7 +31,7 @@ extension FileScan.Hit {
 private func hexadecimal(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
 
 /// A JSON string (RFC 8259 section 7).
-func quoted(_ text: String) -> String {
+public func jsonString(_ text: String) -> String {
     var out = "\""
     for scalar in text.unicodeScalars {
         switch scalar {

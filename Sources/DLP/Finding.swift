@@ -5,6 +5,8 @@ import COpenSSL
 public struct Finding: Equatable, Sendable {
     public var sensor: String
     public var rule: String
+    /// Of the rule or detector: which form of it has found this.
+    public var version: String
     /// As attached to the service.
     public var action: Action
     public var context: Contexts
@@ -19,8 +21,12 @@ public struct Finding: Equatable, Sendable {
     public var decoded: [String]
     /// First and last character, the rest masked.
     public var match: String
+    /// The masked match among what stands around it, masked as well (`Excerpt`); empty where that is not asked for.
+    public var excerpt: String
     /// Keyed, so that two records can be seen to speak of the same secret and neither gives it away.
     public var fingerprint: String
+    /// The whole match, for who has the key of `evidence.seal_to`; nil where there is none.
+    public var sealed: String?
 }
 
 /// Bytes on the wire to be overwritten with `byte`.
@@ -35,8 +41,22 @@ public struct Redaction: Equatable, Sendable {
     public func wireByte(_ at: UInt64) -> UInt8 { byte ^ UInt8(truncatingIfNeeded: mask >> UInt32(8 * (at & 3))) }
 }
 
+/// What findings say of a match besides the masked match itself.
+public struct EvidenceSpec: Hashable, Sendable {
+    /// Bytes before and behind a match that are shown, masked; none: no excerpt.
+    public var context: Int
+    /// To whom whole matches are sealed.
+    public var sealTo: SealKey?
+
+    public static let contextMax = 256
+
+    public init(context: Int = 0, sealTo: SealKey? = nil) { (self.context, self.sealTo) = (context, sealTo) }
+
+    var isNone: Bool { context == 0 && sealTo == nil }
+}
+
 /// What a record may say of a matched secret.
-enum Evidence {
+enum Masking {
     /// Longer matches are shown as this many characters.
     static let maskedMax = 40
     /// Up to this length the first and last character would say too much.
@@ -56,20 +76,14 @@ enum Evidence {
 
     /// HMAC-SHA256, its first 16 bytes in hexadecimal.
     static func fingerprint(_ match: UnsafeRawBufferPointer, key: [UInt8]) -> String {
-        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-        var length: UInt32 = 0
-        let bytes = match.assumingMemoryBound(to: UInt8.self)
-        _ = HMAC(EVP_sha256(), key, Int32(key.count), bytes.baseAddress, bytes.count, &digest, &length)
-        return hexadecimal(digest.prefix(16))
+        Hexadecimal.text(digest(Array(match), key: key).prefix(16))
     }
 
-    private static func hexadecimal(_ bytes: ArraySlice<UInt8>) -> String {
-        var text = ""
-        for byte in bytes {
-            for nibble in [byte >> 4, byte & 0xf] {
-                text.unicodeScalars.append(UnicodeScalar(nibble < 10 ? 0x30 + nibble : 0x57 + nibble))
-            }
-        }
-        return text
+    /// HMAC-SHA256 (RFC 2104).
+    static func digest(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        _ = HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &digest, &length)
+        return Array(digest.prefix(Int(length)))
     }
 }

@@ -7,42 +7,12 @@ public enum Side: Sendable { case request, response }
 ///
 /// Reusable by `reset`; allocates nothing while nothing is found and no body is read.
 public final class Inspection {
-    /// One match of one pattern, before it is known what it means.
-    struct Match {
-        var reader: Int
-        var bytes: UnsafeRawBufferPointer
-        var context: Contexts
-        var subject: Int
-        var offset: UInt64
-        var rawOffset: UInt64
-        var labels: [String]
-        /// The bytes read are the bytes on the wire, in a body.
-        var redactable: Bool
-        var confidence: Confidence
-    }
-
-    /// What becomes of the bytes of a match.
-    enum Outcome { case pass, redact, deny }
-
-    /// Findings in the order of the exchange, whatever order the patterns found them in.
-    private struct Kept {
-        var subject: Int
-        var reader: Int
-        /// Of the rule's evidence, where one match is not enough.
-        var slot: Int?
-        var finding: Finding
-
-        func precedes(_ other: Kept) -> Bool {
-            (subject, finding.offset, reader) < (other.subject, other.finding.offset, other.reader)
-        }
-    }
-
     /// What was seen of a rule that needs more than one match.
     private struct Proof {
         var seen: UInt64 = 0
         var done = false
         /// First match of the rule's first positive pattern, which stands for the rule.
-        var place: Kept?
+        var place: FindingList.Entry?
         /// Matches of that pattern, and hashes of the different values among them, as many as the rule asks for.
         var count = 0
         var values: Set<Int> = []
@@ -57,8 +27,8 @@ public final class Inspection {
     private(set) var requestLists = ReadLists.none
     private(set) var responseLists = ReadLists.none
     private(set) var search: Search
-    private var kept: [Kept] = []
-    private var keptMax = Inspection.findingsMax
+    private var kept = FindingList()
+    private var sealer: Sealer?
     private var proofs: [Proof] = []
     private var streams: (request: Stream, response: Stream)?
     private var framed: (request: Messages, response: Messages)?
@@ -97,7 +67,7 @@ public final class Inspection {
 
     public func reset(_ profile: Profile) {
         if self.profile !== profile { use(profile) }
-        if !kept.isEmpty { kept.removeAll() }
+        kept.removeAll()
         if !proofs.isEmpty { proofs.removeAll(keepingCapacity: true) }
         if profile.slots > 0 { proofs.append(contentsOf: repeatElement(Proof(), count: profile.slots)) }
         tally.pointee = Tally()
@@ -115,6 +85,8 @@ public final class Inspection {
     private func use(_ profile: Profile) {
         self.profile = profile
         (requestLists, responseLists) = (profile.requestLists, profile.responseLists)
+        kept.context = profile.database.evidence.context
+        sealer = nil
         let limits = profile.database.limits
         search = Search(
             judge: Judge(scratch: scratch, reachMax: limits.matchBytes, stepsMax: limits.matchSteps), scratch: scratch)
@@ -130,7 +102,7 @@ public final class Inspection {
         let list = side == .request ? requestLists[context] : responseLists[context]
         guard value.count >= list.lengthMin else { return }
         tally.pointee.inspected &+= UInt64(value.count)
-        let before = context == .url ? kept.count : 0
+        let before = context == .url ? kept.entries.count : 0
         read(value, list, context, nil)
         if context == .url, Percent.isCoded(value), Percent.decode(value, into: &decodedURL) {
             decodedURL.withUnsafeBytes { read($0, list, context, before) }
@@ -151,6 +123,7 @@ public final class Inspection {
         for at in list.unknown where list.lanes[at].mayBegin(in: base, value.count) {
             read(value, window, at, list, context, subject, known)
         }
+        kept.end(subject)
     }
 
     private func read(
@@ -165,7 +138,8 @@ public final class Inspection {
             case .match(let start, let end, let confidence):
                 let match = Match(
                     reader: list.lanes[at].reader, bytes: UnsafeRawBufferPointer(rebasing: value[start..<end]),
-                    context: context, subject: subject, offset: UInt64(start), rawOffset: UInt64(start),
+                    before: start, after: value.count - end, context: context, subject: subject, offset: UInt64(start),
+                    rawOffset: UInt64(start),
                     labels: known == nil ? [] : ["percent"], redactable: false, confidence: confidence)
                 if let known, alreadyFound(match, known) { continue }
                 _ = found(match)
@@ -175,7 +149,7 @@ public final class Inspection {
 
     private func alreadyFound(_ match: Match, _ from: Int) -> Bool {
         let fingerprint = fingerprint(match)
-        return kept[min(from, kept.count)...].contains {
+        return kept.entries[min(from, kept.entries.count)...].contains {
             $0.reader == match.reader && $0.finding.fingerprint == fingerprint
         }
     }
@@ -242,7 +216,7 @@ public final class Inspection {
 
     // MARK: Results
 
-    public var findings: [Finding] { kept.isEmpty ? [] : kept.map(\.finding) }
+    public var findings: [Finding] { kept.isEmpty ? [] : kept.entries.map(\.told) }
 
     /// Of the outcomes seen, the first in the order of the enumeration.
     public var uninspectable: Uninspectable? {
@@ -257,14 +231,11 @@ public final class Inspection {
 
     /// For whole files, where every finding is told and none is kept: those that no later one can precede.
     func takeSettled(all: Bool) -> [Finding] {
-        let (subject, frontier) = (stream(.request).subject, stream(.request).frontier)
-        let open = kept.firstIndex { !all && $0.subject == subject && $0.finding.offset >= frontier } ?? kept.count
-        let settled = kept[..<open].map(\.finding)
-        kept.removeFirst(open)
-        return settled
+        kept.takeSettled(
+            subject: stream(.request).subject, frontier: stream(.request).frontier, all: all)
     }
 
-    func keepAll() { keptMax = .max }
+    func keepAll() { kept.most = .max }
 
     // MARK: For the streams
 
@@ -293,13 +264,22 @@ public final class Inspection {
         guard let profile else { return .pass }
         let reader = profile.readers[match.reader]
         let rule = profile.rules[reader.rule]
-        if let destination, let detector = reader.detector, detector.isHome(destination) { return .pass }
+        if kept.context > 0 { cover(match) }
+        if let destination, let detector = reader.detector, detector.isHome(destination) {
+            return passUntold(match)
+        }
         guard let slot = rule.slot else {
-            if isFull(before: match) { tally.pointee.findings += 1 } else { record(kept(match, rule)) }
+            if kept.isFull(before: match.subject, match.offset) {
+                tally.pointee.findings += 1
+                _ = passUntold(match)
+            } else {
+                record(entry(match, rule))
+            }
             return enforce(rule.action, redactable: match.redactable)
         }
         if reader.bit == rule.wanted & (~rule.wanted &+ 1) { count(match, rule, slot) }
         proofs[slot].seen |= reader.bit
+        _ = passUntold(match)
         return conclude(slot, rule)
     }
 
@@ -315,11 +295,9 @@ public final class Inspection {
         if let place = proofs[slot].place {
             guard rule.shares, (match.subject, match.offset) < (place.subject, place.finding.offset) else { return }
         }
-        let entry = kept(match, rule)
+        let entry = entry(match, rule)
         proofs[slot].place = entry
-        guard proofs[slot].done, let told = kept.firstIndex(where: { $0.slot == slot }) else { return }
-        kept.remove(at: told)
-        insert(entry)
+        if proofs[slot].done { kept.replace(slot: slot, with: entry) }
     }
 
     /// Every positive pattern was found, as often as it must be; a negation can no longer speak against it.
@@ -356,38 +334,56 @@ public final class Inspection {
         }
     }
 
-    /// This match would only be counted: a body full of matches is not worth a fingerprint each.
-    private func isFull(before match: Match) -> Bool {
-        guard kept.count >= keptMax, let last = kept.last else { return false }
-        return (last.subject, last.finding.offset) < (match.subject, match.offset)
-    }
-
-    private func record(_ entry: Kept) {
+    private func record(_ entry: FindingList.Entry) {
         tally.pointee.findings += 1
-        if kept.count >= keptMax {
-            guard let last = kept.last, entry.precedes(last) else { return }
-            kept.removeLast()
-        }
-        insert(entry)
+        kept.record(entry)
     }
 
-    private func insert(_ entry: Kept) {
-        var at = kept.count
-        while at > 0, entry.precedes(kept[at - 1]) { at -= 1 }
-        kept.insert(entry, at: at)
-    }
-
-    private func kept(_ match: Match, _ rule: Profile.Rule) -> Kept {
-        Kept(
+    private func entry(_ match: Match, _ rule: Profile.Rule) -> FindingList.Entry {
+        var entry = FindingList.Entry(
             subject: match.subject, reader: match.reader, slot: rule.slot,
             finding: Finding(
-                sensor: rule.sensor, rule: rule.name, action: rule.action, context: match.context,
-                offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count,
-                confidence: match.confidence, decoded: match.labels,
-                match: Evidence.mask(match.bytes), fingerprint: fingerprint(match)))
+                sensor: rule.sensor, rule: rule.name, version: rule.version, action: rule.action,
+                context: match.context, offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count,
+                confidence: match.confidence, decoded: match.labels, match: Masking.mask(match.bytes), excerpt: "",
+                fingerprint: fingerprint(match), sealed: seal(match)))
+        guard kept.context > 0 else { return entry }
+        entry.excerpt = Excerpt(
+            before: match.preceding, after: match.following, offset: match.offset, context: kept.context)
+        kept.uncover(&entry)
+        return entry
+    }
+
+    private func seal(_ match: Match) -> String? {
+        guard let key = profile?.database.evidence.sealTo else { return nil }
+        if sealer == nil { sealer = Sealer(to: key) }
+        return sealer?.seal(match.bytes)
+    }
+
+    // MARK: Excerpts
+
+    /// What any rule has matched is masked in the excerpts of others.
+    private func cover(_ match: Match) {
+        kept.cover(match.span)
+        for slot in proofs.indices { proofs[slot].place?.cover(match.span) }
+    }
+
+    /// Nothing is told of this match by itself.
+    private func passUntold(_ match: Match) -> Outcome {
+        if kept.context > 0 { kept.note(match.span) }
+        return .pass
+    }
+
+    /// All patterns have looked at the window.
+    func read(_ window: Window, from valueFrom: UInt64, of subject: Int) {
+        guard kept.context > 0 else { return }
+        kept.read(window, from: valueFrom, of: subject)
+        for slot in proofs.indices {
+            proofs[slot].place?.read(window, from: valueFrom, of: subject, context: kept.context)
+        }
     }
 
     private func fingerprint(_ match: Match) -> String {
-        Evidence.fingerprint(match.bytes, key: profile?.database.fingerprintKey ?? [])
+        Masking.fingerprint(match.bytes, key: profile?.database.fingerprintKey ?? [])
     }
 }

@@ -75,7 +75,11 @@ struct ReadList {
     }
 
     /// What it points at is the caller's to free, by `free`.
-    static func allocate(_ all: [Profile.Reader], _ readers: [Int], _ plan: StartPlan) -> ReadList {
+    ///
+    /// `keeping`: bytes kept before a match for its evidence.
+    static func allocate(
+        _ all: [Profile.Reader], _ readers: [Int], _ plan: StartPlan, keeping: Int
+    ) -> ReadList {
         let unknown = Set(plan.unknown)
         let lanes = readers.indices.map { at in
             let reader = all[readers[at]]
@@ -94,7 +98,8 @@ struct ReadList {
             lanes: copy(lanes), plan: plan.unknown.count < lanes.count ? UnsafePointer(plan.starts) : nil,
             unknown: copy(plan.unknown), lengthMin: lanes.map(\.lengthMin).min() ?? .max,
             digitsMin: lanes.map(\.digitsMin).min() ?? 0, fourDigits: lanes.allSatisfy(\.fourDigits),
-            lookBehind: readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.within ?? 0) }.max() ?? 1)
+            lookBehind: readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.within ?? 0, keeping) }.max()
+                ?? 1)
     }
 
     private static func hasFourDigits(_ prefix: [ByteSet]) -> Bool {
@@ -140,7 +145,7 @@ struct ReadLists {
             if chosen.isEmpty { return .none }
             let plan = database.plan(chosen.map { readers[$0].expression })
             plans.append(plan)
-            return ReadList.allocate(readers, chosen, plan)
+            return ReadList.allocate(readers, chosen, plan, keeping: database.evidence.context)
         }
         return ReadLists(
             url: list(.url), header: list(.header), body: list(.body), packet: list(.packet), name: list(.name))

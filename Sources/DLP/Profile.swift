@@ -36,6 +36,7 @@ public final class Profile: @unchecked Sendable {
     struct Rule: Sendable {
         var sensor: String
         var name: String
+        var version: String
         var action: Action
         /// All the patterns that must be found.
         var wanted: UInt64

@@ -53,7 +53,7 @@ extension Profile {
             let isDetector = rule.detector != nil
             let single = isDetector ? shared == nil : rule.patterns.count == 1 && !rule.threshold.counts
             var compiled = Rule(
-                sensor: sensor.name, name: rule.name, action: action, wanted: 0, unwanted: 0,
+                sensor: sensor.name, name: rule.name, version: rule.version, action: action, wanted: 0, unwanted: 0,
                 slot: isDetector ? shared : nil, threshold: isDetector ? sensor.threshold : rule.threshold,
                 shares: isDetector)
             if !single, !isDetector {

@@ -68,7 +68,9 @@ struct SensorCompiler {
             acceptance = Detector(detector, allowing: sensor.allow)
             if sensor.allow.isEmpty { detectors[detector.name] = acceptance }
         }
-        return Database.Rule(name: detector.name, patterns: patterns, detector: acceptance)
+        return Database.Rule(
+            name: detector.name, about: detector.description, version: RuleVersion.of(detector), patterns: patterns,
+            detector: acceptance)
     }
 
     private mutating func compiled(_ detector: DetectorSpec) -> [Database.Pattern] {
@@ -106,7 +108,8 @@ struct SensorCompiler {
             let place = CompileError(sensor: sensor, rule: spec.name, pattern: index, message: "")
             if let compiled = self.pattern(pattern, place, shift: 0) { patterns.append(compiled) }
         }
-        return Database.Rule(name: spec.name, patterns: patterns, threshold: spec.threshold)
+        return Database.Rule(
+            name: spec.name, about: "", version: RuleVersion.of(spec), patterns: patterns, threshold: spec.threshold)
     }
 
     /// `shift`: bytes put before what the user wrote.

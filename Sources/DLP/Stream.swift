@@ -224,6 +224,7 @@ final class Stream {
             from = end
         }
         decided = window.start + UInt64(window.count)
+        owner.read(window, from: valueFrom, of: subject)
         keep(window)
     }
 
@@ -294,8 +295,9 @@ final class Stream {
         let outcome = owner.found(
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
-                context: context, subject: subject, offset: valueFrom + offset, rawOffset: origin(of: offset),
-                labels: chain, redactable: isOnWire(offset, end - start), confidence: confidence))
+                before: start, after: window.count - end, context: context, subject: subject,
+                offset: valueFrom + offset, rawOffset: origin(of: offset), labels: chain,
+                redactable: isOnWire(offset, end - start), confidence: confidence))
         switch outcome {
         case .pass: break
         case .deny: deniedAt = min(deniedAt ?? .max, releasable(before: offset))

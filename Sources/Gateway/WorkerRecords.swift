@@ -145,8 +145,10 @@ extension FindingRecord {
     init(_ finding: Finding) {
         self.init(
             sensor: finding.sensor, rule: finding.rule, action: finding.action, context: finding.context.label,
-            offset: Int(clamping: finding.offset), decoded: finding.decoded, match: finding.match,
-            fingerprint: finding.fingerprint, confidence: finding.confidence.label)
+            offset: Int(clamping: finding.offset), rawOffset: Int(clamping: finding.rawOffset), length: finding.length,
+            decoded: finding.decoded, match: finding.match, fingerprint: finding.fingerprint,
+            confidence: finding.confidence.label, version: finding.version, excerpt: finding.excerpt,
+            sealed: finding.sealed)
     }
 }
 

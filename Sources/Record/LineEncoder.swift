@@ -338,6 +338,8 @@ struct LineEncoder: ~Copyable {
         line.append(quoted: finding.sensor)
         line.append(",\"rule\":")
         line.append(quoted: finding.rule)
+        line.append(",\"version\":")
+        line.append(quoted: finding.version)
         line.append(",\"action\":")
         line.append(quoted: finding.action.label)
         line.append(",\"confidence\":")
@@ -346,6 +348,10 @@ struct LineEncoder: ~Copyable {
         line.append(quoted: finding.context)
         line.append(",\"offset\":")
         line.append(decimal: UInt64(clamping: finding.offset))
+        line.append(",\"raw_offset\":")
+        line.append(decimal: UInt64(clamping: finding.rawOffset))
+        line.append(",\"length\":")
+        line.append(decimal: UInt64(clamping: finding.length))
         line.append(",\"decoded\":[")
         for (index, step) in finding.decoded.enumerated() {
             if index > 0 { line.append(UInt8(ascii: ",")) }
@@ -353,9 +359,17 @@ struct LineEncoder: ~Copyable {
         }
         line.append("],\"match\":")
         line.append(quoted: finding.match)
+        if !finding.excerpt.isEmpty {
+            line.append(",\"excerpt\":")
+            line.append(quoted: finding.excerpt)
+        }
         if let fingerprint = finding.fingerprint {
             line.append(",\"fingerprint\":")
             line.append(quoted: fingerprint)
+        }
+        if let sealed = finding.sealed {
+            line.append(",\"sealed\":")
+            line.append(quoted: sealed)
         }
         line.append(UInt8(ascii: "}"))
     }

@@ -23,18 +23,33 @@ public struct FindingRecord: Sendable {
     /// `url`, `header`, `body` or `packet`.
     public var context: String
     public var offset: Int
+    /// On the wire.
+    public var rawOffset: Int
+    public var length: Int
     public var decoded: [String]
     /// Masked: `2*************5`.
     public var match: String
     public var fingerprint: String?
     /// `low`, `medium` or `high`.
     public var confidence: String
+    /// Of the rule.
+    public var version: String
+    /// The masked match among what stood around it, masked as well; empty where none is asked for.
+    public var excerpt: String
+    /// The whole match, for who has the key.
+    public var sealed: String?
 
     public init(
-        sensor: String, rule: String, action: Action, context: String, offset: Int, decoded: [String] = [],
-        match: String, fingerprint: String? = nil, confidence: String = "high"
+        sensor: String, rule: String, action: Action, context: String, offset: Int, rawOffset: Int? = nil,
+        length: Int = 0, decoded: [String] = [], match: String, fingerprint: String? = nil, confidence: String = "high",
+        version: String = "", excerpt: String = "", sealed: String? = nil
     ) {
         self.confidence = confidence
+        self.rawOffset = rawOffset ?? offset
+        self.length = length
+        self.version = version
+        self.excerpt = excerpt
+        self.sealed = sealed
         self.sensor = sensor
         self.rule = rule
         self.action = action

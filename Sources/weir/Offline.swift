@@ -59,10 +59,10 @@ func complain(_ text: String) {
 
 /// Writes results to stdout, all of them; false where that cannot be.
 @discardableResult
-func output(_ bytes: UnsafeRawBufferPointer) -> Bool {
+func output(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32 = STDOUT_FILENO) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
-        let count = write(STDOUT_FILENO, rest.baseAddress, rest.count)
+        let count = write(descriptor, rest.baseAddress, rest.count)
         if count < 0, errno == EINTR { continue }
         guard count > 0 else { return false }
         rest = UnsafeRawBufferPointer(rebasing: rest[count...])

@@ -29,11 +29,7 @@ struct Scan: ParsableCommand {
 
     @OptionGroup var walk: ScanWalkOptions
 
-    @Flag(help: "One JSON object a line.")
-    var json = false
-
-    @Flag(help: "End with an object of bytes, seconds, MB/s and outcomes, on standard error.")
-    var stats = false
+    @OptionGroup var results: ScanResultOptions
 
     @Option(help: "Files read at once; 0 is one for each core.")
     var jobs = 0
@@ -56,13 +52,13 @@ struct Scan: ParsableCommand {
 
     func run() throws {
         let begun = Clock.microseconds()
-        let (database, options) = (try database(), try options())
+        let settings = try config.map(Offline.read)
+        let key = try results.fingerprintKey(settings)
+        let (database, options) = (try database(settings, key.bytes), try options())
         // Made here, so that an unknown sensor is told once.
         let first = try make(database, options)
-        let colors = Terminal.hasColors(STDOUT_FILENO)
-        let work = ScanWork(ScanWalk(paths.map(Self.path), walk.options), bar: ScanBar()) { [json] hit in
-            (json ? hit.json : hit.text(colors: colors)) + "\n"
-        }
+        let writer = try results.writer(database, first.rules, keyStays: key.stays)
+        let work = ScanWork(ScanWalk(paths.map(Self.path), walk.options), bar: ScanBar(), writer)
         let threads = jobs == 0 ? max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) : jobs
         let handles = try (1..<threads).map { index in
             try startThread(named: "scan-\(index)") {
@@ -74,13 +70,15 @@ struct Scan: ParsableCommand {
         for handle in handles { handle.join() }
         work.clearBar()
         let result = work.result
-        if stats {
+        let exit: Int32 = result.failures.isEmpty ? result.told > 0 && !writer.isBaselineWritten ? 1 : 0 : 2
+        work.end(exit)
+        try writer.writeBaseline()
+        if results.stats {
             let seconds = Double(Clock.microseconds() - begun) / 1e6
             complain(result.stats.json(seconds: seconds, ignored: work.progress.ignored))
         }
         if !work.isWritten { complain("weir scan: standard output did not take all of the results") }
-        if work.result.failed || !work.isWritten { throw ExitCode(2) }
-        if result.told > 0 { throw ExitCode(1) }
+        if exit != 0 || !work.isWritten { throw ExitCode(work.isWritten ? exit : 2) }
     }
 
     /// An argument as it was given: what came as text has lost the bytes that are no UTF-8.
@@ -113,15 +111,7 @@ struct Scan: ParsableCommand {
     /// The name of the one that the command line makes up.
     private static let regexSensor = "regex"
 
-    private func database() throws -> Database {
-        let settings = try config.map(Offline.read)
-        // Fingerprints of the gateway's own key, where it has one, can be compared with its records.
-        let directory = settings?.state.directory ?? ""
-        let hasKey = access("\(directory)/fingerprint.key", R_OK) == 0
-        let key =
-            hasKey
-            ? try StateDirectory.fingerprintKey(in: directory)
-            : (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+    private func database(_ settings: Settings?, _ key: [UInt8]) throws -> Database {
         var specs = settings?.sensors ?? []
         if !regex.isEmpty {
             let rules = regex.enumerated().map { index, text in
@@ -132,7 +122,7 @@ struct Scan: ParsableCommand {
         switch Database.compile(
             specs, detectors: settings?.detectors.map(\.spec) ?? [],
             used: sensor.isEmpty && regex.isEmpty ? nil : Set(sensor), limits: settings?.limits ?? Limits(),
-            fingerprintKey: key)
+            fingerprintKey: key, evidence: try results.evidence(settings))
         {
         case .success(let database): return database
         case .failure(let errors):

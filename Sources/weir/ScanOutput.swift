@@ -11,18 +11,29 @@ final class ScanOutput: Sendable {
         var first = 0
         var texts: [Int: Text] = [:]
         var isFailed = false
+        /// A separator is due.
+        var hasTold = false
     }
 
     private struct Text {
         var lines = ""
         var isDone = false
+
+        mutating func add(_ more: String, _ separator: String) { lines += lines.isEmpty ? more : separator + more }
     }
 
     private let state = Guarded(State())
     private let before: @Sendable () -> Void
 
-    /// - Parameter before: called before anything is told.
-    init(before: @escaping @Sendable () -> Void) { self.before = before }
+    private let separator: String
+
+    /// - Parameters:
+    ///   - separator: stands between two texts.
+    ///   - before: called before anything is told.
+    init(_ head: String, separator: String, before: @escaping @Sendable () -> Void) {
+        (self.separator, self.before) = (separator, before)
+        state.withLock { write(head, &$0) }
+    }
 
     /// Standard output did not take all of it.
     var isFailed: Bool { state.withLock { $0.isFailed } }
@@ -30,7 +41,11 @@ final class ScanOutput: Sendable {
     func tell(_ lines: String, of file: Int) {
         guard !lines.isEmpty else { return }
         state.withLock { state in
-            if file == state.first { put(lines, &state) } else { state.texts[file, default: Text()].lines += lines }
+            if file == state.first {
+                put(lines, &state)
+            } else {
+                state.texts[file, default: Text()].add(lines, separator)
+            }
         }
     }
 
@@ -49,9 +64,18 @@ final class ScanOutput: Sendable {
 
     private func put(_ lines: String, _ state: inout State) {
         if lines.isEmpty { return }
+        write(state.hasTold ? separator + lines : lines, &state)
+        state.hasTold = true
+    }
+
+    /// Behind all files.
+    func close(_ text: String) { state.withLock { write(text, &$0) } }
+
+    private func write(_ text: String, _ state: inout State) {
+        if text.isEmpty { return }
         before()
-        var lines = lines
-        if !lines.withUTF8({ weir.output(UnsafeRawBufferPointer($0)) }) { state.isFailed = true }
+        var text = text
+        if !text.withUTF8({ weir.output(UnsafeRawBufferPointer($0)) }) { state.isFailed = true }
     }
 }
 

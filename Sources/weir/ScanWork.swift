@@ -8,7 +8,8 @@ import Synchronization
 final class ScanWork: Sendable {
     struct Sums: Sendable {
         var stats = FileScan.Stats()
-        var failed = false
+        /// What could not be read, and why.
+        var failures: [String] = []
         /// Findings that were told.
         var told = 0
         var files = 0
@@ -16,7 +17,7 @@ final class ScanWork: Sendable {
 
     private let queue: ScanQueue
     private let output: ScanOutput
-    private let write: @Sendable (FileScan.Hit) -> String
+    private let writer: ScanWriter
     private let sums = Guarded(Sums())
     /// The bar, which is taken away before something else is said on the terminal.
     private let bar: Bar
@@ -28,14 +29,13 @@ final class ScanWork: Sendable {
     /// Microseconds between two drawings.
     private static let pause: Int64 = 100_000
 
-    /// - Parameter write: the lines of a finding, none for one that is known.
-    init(_ walk: ScanWalk, bar: ScanBar?, write: @escaping @Sendable (FileScan.Hit) -> String) {
+    init(_ walk: ScanWalk, bar: ScanBar?, _ writer: ScanWriter) {
         queue = ScanQueue(walk)
         hasBar = bar != nil
         let bar = Bar(bar)
         self.bar = bar
-        output = ScanOutput(before: bar.clear)
-        self.write = write
+        output = ScanOutput(writer.head, separator: writer.separator, before: bar.clear)
+        self.writer = writer
     }
 
     var result: Sums { sums.withLock { $0 } }
@@ -61,9 +61,10 @@ final class ScanWork: Sendable {
         var told = 0
         do throws(FileScan.Failure) {
             let report = try scan.scan(path: path, named: named) { hit in
-                let line = write(hit)
+                let line = writer.line(hit)
                 if line.isEmpty { return }
                 told += 1
+                if !lines.isEmpty { lines += writer.separator }
                 lines += line
                 if lines.utf8.count < 64 * 1024 { return }
                 output.tell(lines, of: number)
@@ -85,13 +86,16 @@ final class ScanWork: Sendable {
 
     private func fail(_ message: String) {
         say(message)
-        sums.withLock { $0.failed = true }
+        sums.withLock { $0.failures.append(message) }
     }
 
     private func say(_ message: String) {
         bar.clear()
         complain("weir scan: \(message)")
     }
+
+    /// What stands behind all results.
+    func end(_ exitCode: Int32) { output.close(writer.end(result.failures.sorted(), exitCode)) }
 
     // MARK: The bar
 

@@ -46,6 +46,9 @@ import Testing
             "admin: {address: \"127.0.0.1:70000\"}",
             "1:18: address: expected an address and a port, such as 127.0.0.1:3128 or [::1]:3128, found \"127.0.0.1:70000\""
         ),
+        Case("evidence: {context: 257}", "1:21: context: expected 0-256, found 257"),
+        Case(
+            "evidence: {seal-to: a.pem}", "1:12: seal-to: unknown key, did you mean seal_to?"),
         Case(
             "log: {level: Info}",
             "1:14: level: expected debug, info, warning or error (did you mean info?), found \"Info\""),
@@ -209,7 +212,7 @@ import Testing
             "3:30: hold: expected at most limits.hold_total, 1MiB, found 3MiB"),
         Case(
             "<<: {workers: 1}",
-            "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, mark, include, services, identity, sensors, lists, detectors"
+            "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, evidence, mark, include, services, identity, sensors, lists, detectors"
         ),
         Case(
             "listeners:\n  - {name: a, address: \"127.0.0.1:1\", intercept: explicit}\n"

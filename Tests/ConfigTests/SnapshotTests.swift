@@ -120,6 +120,18 @@ import Testing
             ])
     }
 
+    @Test func whatIsWrongWithTheKeyOfEvidenceIsToldWhereItIsNamed() {
+        #expect(
+            errors("evidence: {context: 64, seal_to: /nonexistent/key}") == [
+                "1:34: seal_to: expected a readable file, found /nonexistent/key: No such file or directory"
+            ])
+        #expect(
+            errors("evidence: {seal_to: /proc/self/status}").map {
+                $0.hasSuffix(": expected an X25519 public key in PEM")
+            }
+                == [true])
+    }
+
     @Test func captureWithoutAListenerIsDoubted() throws {
         let snapshot = try build("capture: {from: [eth0]}").get()
         #expect(

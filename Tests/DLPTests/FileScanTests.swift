@@ -58,7 +58,7 @@ import Testing
         let line = FileScan.Hit(path: ScanPath("a\"b\u{1}"), finding: finding).json
         let expected =
             #"{"path":"a\"b\u0001","offset":4,"raw_offset":0,"length":16,"sensor":"credit-card","rule":"card","#
-            + #""confidence":"medium","match":"4**************1","decoded":["gzip"],"fingerprint":""#
+            + #""confidence":"medium","match":"4**************1","decoded":["gzip"],"version":""#
         #expect(line.hasPrefix(expected) && line.hasSuffix("\"}"))
     }
 
@@ -103,7 +103,7 @@ import Testing
         let scan = try FileScan(try Make.database([Make.sensor("words", "b[a-z]+r")]), options)
         var hits: [FileScan.Hit] = []
         try scan.scan(descriptor: ends[0], path: .input) { hits.append($0) }
-        #expect(hits == (try Self.hits(body)).map { FileScan.Hit(path: .input, finding: $0.finding, place: $0.place) })
+        #expect(hits == (try Self.hits(body)).map { FileScan.Hit(path: .input, finding: $0.finding, place: $0.place, end: $0.end) })
         #expect(hits.count == 200)
     }
 

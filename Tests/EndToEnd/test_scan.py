@@ -303,3 +303,112 @@ def test_elsewhere_there_is_neither(big):
     done = scan("--sensor", "credit-card", big)
     assert done.stderr == "" and "\x1b" not in done.stdout
     assert "\x1b" not in on_terminal([big], {"TERM": "dumb"})
+
+
+# MARK: SARIF, baselines, evidence
+
+SECRETS = ["4111111111111111", "295109912611193", "AKIAZQ3DRSTUVWXY2345"]
+
+
+@pytest.fixture
+def leaky(tmp_path):
+    root = tmp_path / "tree"
+    write(root, **{
+        "é b.txt": f"name: Jean\n\n  card: {SECRETS[0]}, nir {SECRETS[1]}\n",
+        "src/key.py": f"AWS_ACCESS_KEY_ID = '{SECRETS[2]}'\n", "clean": "nothing\n"})
+    (root / "b.gz").write_bytes(gzip.compress(f"card {SECRETS[0]}".encode()))
+    return root
+
+
+def test_sarif_is_a_document_that_other_tools_read(leaky, tmp_path):
+    done = scan("--sarif", "--key", tmp_path / "key", "--write-baseline", tmp_path / "base", ".", cwd=leaky)
+    assert done.returncode == 0
+    document = json.loads(done.stdout)
+    assert document["version"] == "2.1.0" and document["$schema"].endswith("sarif-2.1.0.json")
+    run, = document["runs"]
+    assert run["columnKind"] == "unicodeCodePoints"
+    rules = run["tool"]["driver"]["rules"]
+    assert len({rule["id"] for rule in rules}) == len(rules) > 250
+    assert all(rule["shortDescription"]["text"] for rule in rules)
+    results = run["results"]
+    assert len(results) == 4
+    for result in results:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
+        assert re.fullmatch("[0-9a-f]{32}", result["partialFingerprints"]["weirMatch/v1"])
+    places = {(r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], r["ruleId"]):
+              r["locations"][0]["physicalLocation"]["region"] for r in results}
+    assert places["%C3%A9%20b.txt", "credit-card/card"] == {
+        "startLine": 3, "startColumn": 9, "endLine": 3, "endColumn": 25, "byteOffset": 20, "byteLength": 16}
+    assert places["b.gz", "credit-card/card"] == {"byteOffset": 0}
+    assert run["invocations"] == [{"executionSuccessful": True, "exitCode": 0, "toolExecutionNotifications": []}]
+
+
+def test_sarif_of_nothing_and_of_errors(leaky):
+    done = scan("--sarif", leaky / "clean", leaky / "gone")
+    assert done.returncode == 2
+    run, = json.loads(done.stdout)["runs"]
+    assert run["results"] == []
+    told, = run["invocations"]
+    assert told["executionSuccessful"] is False and told["exitCode"] == 2
+    assert told["toolExecutionNotifications"][0]["message"]["text"].endswith("gone: No such file or directory")
+    # Fingerprints of a key that nobody keeps would only seem to say something.
+    assert "partialFingerprints" not in scan("--sarif", leaky).stdout
+
+
+def test_a_baseline_keeps_quiet_about_what_is_known(leaky, tmp_path):
+    key, base = tmp_path / "key", leaky / "base.txt"
+    done = scan("--key", key, "--write-baseline", base, leaky)
+    assert done.returncode == 0 and done.stdout.count("\n") == 4
+    assert "4 findings are known from now on" in done.stderr
+    assert key.stat().st_mode & 0o777 == 0o600
+    # Known wherever it stands in the file, from wherever it is scanned.
+    path = leaky / "src" / "key.py"
+    path.write_text("\n\n# moved\n" + path.read_text())
+    done = scan("--key", key, "--baseline", base, leaky)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert scan("--key", key, "--baseline", "../base.txt", "..", cwd=leaky / "src").returncode == 0
+    # A new value is new, and a known one in another file.
+    write(leaky, new=f"card {SECRETS[0]}")
+    path.write_text(path.read_text() + "nir 253072A07300443\n")
+    done = scan("--key", key, "--baseline", base, leaky)
+    assert done.returncode == 1
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [f"{leaky}/new:1:6", f"{path}:5:5"]
+    # Renewed, it has both.
+    assert scan("--key", key, "--baseline", base, "--write-baseline", base, leaky).returncode == 0
+    assert scan("--key", key, "--baseline", base, leaky).returncode == 0
+
+
+def test_a_baseline_of_another_key_is_an_error(leaky, tmp_path):
+    base = tmp_path / "base"
+    assert scan("--key", tmp_path / "a", "--write-baseline", base, leaky).returncode == 0
+    assert scan("--key", tmp_path / "b", "--write-baseline", tmp_path / "other", leaky).returncode == 0
+    done = scan("--key", tmp_path / "b", "--baseline", base, leaky)
+    assert done.returncode == 2 and "was made with another key" in done.stderr
+    for words, said in [
+        (["--baseline", base], "a baseline needs a key that stays"),
+        (["--key", tmp_path / "c", "--baseline", base], "there is no such key"),
+        (["--key", tmp_path / "a", "--baseline", leaky / "clean"], "expected a baseline"),
+        (["--key", tmp_path / "a", "--baseline", tmp_path / "none"], "No such file"),
+        (["--key", tmp_path / "a", "--write-baseline", "/not/there"], "No such file"),
+        (["--key", leaky / "clean", "--write-baseline", base], "expected mode 0600"),
+    ]:
+        done = scan(*words, leaky)
+        assert done.returncode == 2 and said in done.stderr, words
+
+
+def test_json_shows_what_stands_around_a_match(leaky):
+    finding, = map(json.loads, scan("--json", "--sensor", "credit-card", leaky / "é b.txt").stdout.splitlines())
+    assert finding["excerpt"] == "name: Jean    card: 4**************1, nir *************** "
+    assert (finding["line"], finding["column"]) == (3, 9) and re.fullmatch("[0-9a-f]{8}", finding["version"])
+    assert "excerpt" not in scan("--json", "--context", "0", leaky).stdout
+
+
+def test_no_match_is_told_in_the_clear(leaky, tmp_path):
+    base = tmp_path / "base"
+    told = ""
+    for words in [[], ["--json", "--context", "256"], ["--sarif"], ["--stats"]]:
+        done = scan("--key", tmp_path / "key", "--write-baseline", base, *words, leaky)
+        told += done.stdout + done.stderr + base.read_text()
+    for secret in SECRETS:
+        assert secret not in told and secret[1:9] not in told and secret[-8:-1] not in told

@@ -7,8 +7,9 @@ import Testing
 @Suite struct LineTests {
     @Test func everyField() {
         let finding = FindingRecord(
-            sensor: "ssn-fr", rule: "nir", action: .alert, context: "body", offset: 118, decoded: ["gzip"],
-            match: "2*************5", fingerprint: "hmac1")
+            sensor: "ssn-fr", rule: "nir", action: .alert, context: "body", offset: 118, rawOffset: 18, length: 15,
+            decoded: ["gzip"], match: "2*************5", fingerprint: "hmac1", version: "0f1e2d3c",
+            excerpt: "nir: 2*************5 \"x\"", sealed: "AbC+/=")
         let line = withBytes("POST") { method in
             withBytes("canarytokens.com") { host in
                 withBytes("/stuff/collect?ssn=2840575123456") { path in
@@ -32,8 +33,9 @@ import Testing
             + #""host":"canarytokens.com","path":"/stuff/collect","status":200,"bytes_out":512,"bytes_in":90,"#
             + #""bytes_inspected":512,"uninspectable":"decode_depth","action":"alert","would":"deny","rule":"*.com","#
             + #""reason":"threat","threat":"host_ip_mismatch","findings":[{"sensor":"ssn-fr","rule":"nir","#
-            + #""action":"alert","confidence":"high","context":"body","offset":118,"decoded":["gzip"],"match":"2*************5","#
-            + #""fingerprint":"hmac1"}],"bytes_before_verdict":7,"listener":"egress"}"# + "\n"
+            + #""version":"0f1e2d3c","action":"alert","confidence":"high","context":"body","offset":118,"raw_offset":18,"#
+            + #""length":15,"decoded":["gzip"],"match":"2*************5","excerpt":"nir: 2*************5 \"x\"","#
+            + #""fingerprint":"hmac1","sealed":"AbC+/="}],"bytes_before_verdict":7,"listener":"egress"}"# + "\n"
         #expect(line == expected)
         #expect(withBytes(line) { SessionLine($0) } != nil)
     }
