@@ -7,8 +7,8 @@ enum RuleVersion {
     static func of(_ detector: DetectorSpec) -> String {
         let words = detector.context.map { ["\($0.within)", $0.raises.label] + $0.words } ?? []
         return of([
-            [detector.id, detector.edges.rawValue, detector.validator ?? "", detector.confidence.label],
-            detector.patterns, words, detector.home, detector.samples,
+            [detector.name, detector.edges.rawValue, detector.validator ?? "", detector.confidence.label],
+            detector.patterns, words, detector.homeDomains, detector.allow,
         ])
     }
 
