@@ -98,8 +98,9 @@ struct ReadList {
             lanes: copy(lanes), plan: plan.unknown.count < lanes.count ? UnsafePointer(plan.starts) : nil,
             unknown: copy(plan.unknown), lengthMin: lanes.map(\.lengthMin).min() ?? .max,
             digitsMin: lanes.map(\.digitsMin).min() ?? 0, fourDigits: lanes.allSatisfy(\.fourDigits),
-            lookBehind: readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.within ?? 0, keeping) }.max()
-                ?? 1)
+            lookBehind: readers.map { reader in
+                max(all[reader].expression.lookBehind, all[reader].detector?.lookBehind ?? 0, keeping)
+            }.max() ?? 1)
     }
 
     private static func hasFourDigits(_ prefix: [ByteSet]) -> Bool {

@@ -9,8 +9,8 @@ final class Detector: Sendable {
     /// What words begin with, in either case.
     private let firsts: ByteSet
     private let raised: Confidence
-    /// Bytes before a match that it looks at.
-    let within: Int
+    /// Bytes before a match in which a word may begin.
+    private let within: Int
     private let allowed: [Allowed]
 
     private struct Allowed: Sendable {
@@ -19,6 +19,9 @@ final class Detector: Sendable {
         var isPrefix: Bool
         var isSuffix: Bool
     }
+
+    /// Bytes before a match that it looks at: one more tells whether the first is the beginning of a word.
+    var lookBehind: Int { words.isEmpty ? 0 : within + 1 }
 
     /// `more`: values that never count, beside its own.
     init(_ spec: DetectorSpec, allowing more: [String] = []) {
@@ -36,7 +39,7 @@ final class Detector: Sendable {
         }
     }
 
-    /// How sure the match is, or nil for one that does not count. Reads `within` bytes before `start`.
+    /// How sure the match is, or nil for one that does not count. Reads `lookBehind` bytes before `start`, where there are so many.
     func confidence(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Confidence? {
         for value in allowed where Detector.matches(value, base, start, end) { return nil }
         guard raised > confidence else { return confidence }
@@ -48,16 +51,18 @@ final class Detector: Sendable {
     // MARK: Words
 
     private func isAnnounced(_ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
-        for at in from..<to where firsts.contains(base[at]) && Detector.begins(base, at, from) {
+        for at in from..<to where firsts.contains(base[at]) && Detector.begins(base, at) {
             for word in words where Detector.ends(word, base, at, to) { return true }
         }
         return false
     }
 
-    /// No letter stands before, or one that the case sets apart.
-    private static func begins(_ base: UnsafePointer<UInt8>, _ at: Int, _ from: Int) -> Bool {
-        guard at > from, isLetter(base[at - 1]) else { return true }
-        return isUpper(base[at]) && !isUpper(base[at - 1])
+    /// No letter or digit stands before, or a letter that the case sets apart. `base` has the byte before `at`, unless it is 0.
+    private static func begins(_ base: UnsafePointer<UInt8>, _ at: Int) -> Bool {
+        guard at > 0 else { return true }
+        // A digit: hexadecimal numbers spell `aba` and `cc`.
+        if base[at - 1] &- 0x30 < 10 { return false }
+        return !isLetter(base[at - 1]) || isUpper(base[at]) && !isUpper(base[at - 1])
     }
 
     /// The word stands there, as one of its own: in `userSSN` and `card_no` too.
@@ -71,10 +76,17 @@ final class Detector: Sendable {
             guard at < to, lower(base[at]) == byte else { return false }
             at += 1
         }
-        guard at < to, isLetter(base[at]) else { return true }
+        guard at < to, isLetter(base[at]) else { return !isAmongDigits(base, at, to) }
         // A plural, or a word that the case sets apart.
         let isPlural = lower(base[at]) == UInt8(ascii: "s") && (at + 1 == to || !isLetter(base[at + 1]))
         return isPlural || isUpper(base[at]) && !isUpper(base[at - 1])
+    }
+
+    /// Behind the word stands more than the one or two digits that number words.
+    private static func isAmongDigits(_ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
+        var at = from
+        while at < to, base[at] &- 0x30 < 10 { at += 1 }
+        return at > from + 2 || at > from && at < to && isLetter(base[at])
     }
 
     // MARK: Allowed values

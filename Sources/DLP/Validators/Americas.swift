@@ -37,11 +37,20 @@ enum Americas {
         guard n.count == 18, n.hasDigits(4, 10), n.hasDigits(17, 18) else { return false }
         for at in 0..<4 where n[at] < 10 { return false }
         for at in 10..<16 where n[at] < 10 { return false }
+        guard "HMX".utf8.contains(n.symbol(10)), isStateMX(n) else { return false }
         let century = n[16] < 10 ? 1900 : 2000
         guard Number.isDay(century + n.value(4, 6), n.value(6, 8), n.value(8, 10)) else { return false }
         var sum = 0
         for at in 0..<17 { sum += (n[at] > 23 ? n[at] + 1 : n[at]) * (18 - at) }
         return (10 - sum % 10) % 10 == n[17]
+    }
+
+    /// Of the Renapo, with NE for who was born abroad.
+    private static func isStateMX(_ n: Number) -> Bool {
+        let states: StaticString = "ASBCBSCCCHCLCMCSDFDGGRGTHGJCMCMNMSNENLNTOCPLQRQTSLSPSRTCTLTSVZYNZS"
+        for at in stride(from: 0, to: states.utf8CodeUnitCount, by: 2)
+        where states.utf8Start[at] == n.symbol(11) && states.utf8Start[at + 1] == n.symbol(12) { return true }
+        return false
     }
 
     private static func taxAR(_ n: Number) -> Bool {

@@ -53,11 +53,19 @@ enum AsiaPacific {
 
     /// Place, birthday, order, ISO 7064 MOD 11-2.
     private static func personCN(_ n: Number) -> Bool {
-        guard n.count == 18, n.hasDigits(0, 17), (11...91).contains(n.value(0, 2)) else { return false }
+        guard n.count == 18, n.hasDigits(0, 17), isProvinceCN(n.value(0, 2)) else { return false }
         let year = n.value(6, 10)
         guard (1800...2100).contains(year), Number.isDay(year, n.value(10, 12), n.value(12, 14)) else { return false }
         let check = (12 - n.sum([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11) % 11
         return check == 10 ? n.symbol(17) == UInt8(ascii: "X") : n[17] == check
+    }
+
+    /// GB/T 2260, with Taiwan, Hong Kong, Macau, and 91 for people from abroad.
+    private static func isProvinceCN(_ place: Int) -> Bool {
+        switch place {
+        case 11...15, 21...23, 31...37, 41...46, 50...54, 61...65, 71, 81, 82, 91: true
+        default: false
+        }
     }
 
     private static func personKR(_ n: Number) -> Bool {
@@ -115,8 +123,11 @@ enum AsiaPacific {
 
     /// Women have 40 added to the day.
     private static func personID(_ n: Number) -> Bool {
-        guard n.isDigits(16), (11...96).contains(n.value(0, 2)), n.value(2, 4) != 0, n.value(12, 16) != 0 else {
-            return false
+        guard n.isDigits(16), n.value(2, 4) != 0, n.value(12, 16) != 0 else { return false }
+        // Provinces, by the codes of the Ministry of Home Affairs.
+        switch n.value(0, 2) {
+        case 11...19, 21, 31...36, 51...53, 61...65, 71...76, 81, 82, 91...97: break
+        default: return false
         }
         let day = n.value(6, 8)
         return Number.isDay(2000 + n.value(10, 12), n.value(8, 10), day > 40 ? day - 40 : day)

@@ -12,31 +12,59 @@ enum Finance {
         .number("vin", vehicle),
     ]
 
-    /// ISO 13616: how long the accounts of a country are, and MOD 97-10 of the whole with its first four symbols at the end.
+    /// ISO 13616: how the accounts of a country look, and MOD 97-10 of the whole with its first four symbols at the end.
     private static func account(_ n: Number) -> Bool {
         guard n.count >= 15, n[0] > 9, n[1] > 9, n.hasDigits(2, 4), (2...98).contains(n.value(2, 4)) else {
             return false
         }
-        guard lengths[(n[0] - 10) * 26 + n[1] - 10] == n.count, n.mod97(rotated: 4) == 1 else { return false }
-        return true
+        return isAccount(n, accounts[(n[0] - 10) * 26 + n[1] - 10]) && n.mod97(rotated: 4) == 1
     }
 
-    /// Of the registry of SWIFT, by the two letters of the country.
-    private static let lengths: [UInt8] = {
+    /// Whether the symbols from the fifth on have these runs, and there are no more.
+    private static func isAccount(_ n: Number, _ runs: UInt32) -> Bool {
+        var (left, at) = (runs, 4)
+        while left != 0 {
+            let end = at + Int(left & 63)
+            guard end <= n.count else { return false }
+            switch left >> 6 & 3 {
+            case 1: if !n.hasDigits(at, end) { return false }
+            case 2: for place in at..<end where n[place] < 10 { return false }
+            default: break
+            }
+            at = end
+            left >>= 8
+        }
+        return at == n.count
+    }
+
+    /// Of the registry of SWIFT (release 101), by the two letters of the country: runs of n digits, a letters or c either, the
+    /// first in the lowest byte, six bits of length and two of kind. 0 where there is no such country.
+    private static let accounts: [UInt32] = {
         let table = """
-            AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 \
-            FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 \
-            LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 \
-            RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
+            AD8n12c AE19n AL8n16c AT16n AZ4a20c BA16n BE12n BG4a6n8c BH4a14c BI23n BR23n1a1c BY4c4n16c CH5n12c CR18n CY8n16c \
+            CZ20n DE18n DJ23n DK14n DO4c20n EE16n EG25n ES20n FI14n FK2a12n FO14n FR10n11c2n GB4a14n GE2a16n GI4a15c GL14n \
+            GR7n16c GT24c HN4a20n HR17n HU24n IE4a14n IL19n IQ4a15n IS22n IT1a10n12c JO4a4n18c KW4a22c KZ3n13c LB4n20c \
+            LC4a24c LI5n12c LT16n LU3n13c LV4a13c LY21n MC10n11c2n MD20c ME18n MK3n10c2n MN16n MR23n MT4a5n18c MU4a19n3a \
+            NI4a20n NL4a10n NO11n OM3n16c PK4a16c PL24n PS4a21c PT21n QA4a21c RO4a16c RS18n RU14n15c SA2n18c SC4a20n3a SD14n \
+            SE20n SI15n SK20n SM1a10n12c SO19n ST21n SV4a20n TL19n TN20n TR6n16c UA6n19c VA18n VG4a16n XK16n YE4a4n18c
             """
-        var lengths = [UInt8](repeating: 0, count: 26 * 26)
+        var accounts = [UInt32](repeating: 0, count: 26 * 26)
         for entry in table.utf8.split(separator: UInt8(ascii: " ")) {
             let bytes = Array(entry)
-            guard bytes.count == 4 else { continue }
-            let country = Int(bytes[0] - UInt8(ascii: "A")) * 26 + Int(bytes[1] - UInt8(ascii: "A"))
-            lengths[country] = (bytes[2] - 0x30) * 10 + bytes[3] - 0x30
+            guard bytes.count > 3 else { continue }
+            var (runs, shift, length) = (UInt32(0), UInt32(0), UInt32(0))
+            for byte in bytes[2...] {
+                if byte &- 0x30 < 10 {
+                    length = length * 10 + UInt32(byte - 0x30)
+                } else {
+                    let kind: UInt32 = byte == UInt8(ascii: "n") ? 1 : byte == UInt8(ascii: "a") ? 2 : 3
+                    runs |= (kind << 6 | length) << shift
+                    (length, shift) = (0, shift + 8)
+                }
+            }
+            accounts[Int(bytes[0] - UInt8(ascii: "A")) * 26 + Int(bytes[1] - UInt8(ascii: "A"))] = runs
         }
-        return lengths
+        return accounts
     }()
 
     /// ISO 9362: letters of bank and country, two more symbols, three of a branch.
@@ -48,7 +76,7 @@ enum Finance {
 
     private static func security(_ n: Number) -> Bool {
         guard n.count == 12, n[0] > 9, n[1] > 9, n.hasDigits(11, 12) else { return false }
-        guard isCountry(n.symbol(0), n.symbol(1)) || n.begins("XS") || n.begins("EU") else { return false }
+        guard isCountry(n.symbol(0), n.symbol(1)) || isAgency(n) else { return false }
         // Luhn's sum with each letter as its two digits.
         var sum = 0
         var isDoubled = false
@@ -62,6 +90,13 @@ enum Finance {
             if value > 9 { add(value / 10) }
         }
         return sum % 10 == 0
+    }
+
+    /// ISO 6166: prefixes of agencies that are no country's, and of countries that are no more.
+    private static func isAgency(_ n: Number) -> Bool {
+        let agencies: [_ of StaticString] = ["AN", "CS", "EU", "QS", "QT", "XA", "XB", "XC", "XD", "XF", "XK", "XS"]
+        for index in agencies.indices where n.begins(agencies[index]) { return true }
+        return false
     }
 
     private static func securityUS(_ n: Number) -> Bool {

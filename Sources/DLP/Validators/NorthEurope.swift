@@ -38,8 +38,17 @@ enum NorthEurope {
         guard n.isDigits(11), n.sum([3, 7, 6, 1, 8, 9, 4, 5, 2, 1]) % 11 == 0,
             n.sum([5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0
         else { return false }
-        let (day, month) = (n.value(0, 2), n.value(2, 4))
-        return Number.isDay(2000 + n.value(4, 6), month > 40 ? month - 40 : month, day > 40 ? day - 40 : day)
+        let (day, month, year) = (n.value(0, 2), n.value(2, 4), n.value(4, 6))
+        // The number that follows the day says the century, and not every one was given out in each.
+        let century: Int
+        switch n.value(6, 9) {
+        case 0...499: century = 1900
+        case 500...749 where year >= 54: century = 1800
+        case 500...999 where year < 40: century = 2000
+        case 900...999: century = 1900
+        default: return false
+        }
+        return Number.isDay(century + year, month > 40 ? month - 40 : month, day > 40 ? day - 40 : day)
     }
 
     private static func valueAddedTaxDK(_ n: Number) -> Bool {

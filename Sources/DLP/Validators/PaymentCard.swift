@@ -7,10 +7,11 @@ enum PaymentCard {
         let high: Int
         let lengths: UInt32
 
-        init(_ prefix: ClosedRange<Int>, _ lengths: Int...) {
+        /// `digits`: where the prefix begins with zeros.
+        init(_ prefix: ClosedRange<Int>, digits: Int? = nil, _ lengths: Int...) {
             low = prefix.lowerBound
             high = prefix.upperBound
-            digits = String(high).utf8.count
+            self.digits = digits ?? String(high).utf8.count
             self.lengths = lengths.reduce(0) { $0 | 1 << UInt32($1) }
         }
     }
@@ -19,16 +20,17 @@ enum PaymentCard {
         Plan(4...4, 13, 16, 18, 19),  // Visa
         Plan(51...55, 16), Plan(2221...2720, 16),  // Mastercard
         Plan(34...34, 15), Plan(37...37, 15),  // American Express
-        Plan(6011...6011, 16, 17, 18, 19), Plan(644...649, 16, 17, 18, 19), Plan(65...65, 16, 17, 18, 19),  // Discover
-        Plan(3528...3589, 16, 17, 18, 19), Plan(2131...2131, 15), Plan(1800...1800, 15),  // JCB
-        Plan(300...305, 14, 15, 16, 17, 18, 19), Plan(36...36, 14, 15, 16, 17, 18, 19),  // Diners Club
-        Plan(38...39, 14, 15, 16, 17, 18, 19),
-        Plan(62...62, 14, 15, 16, 17, 18, 19), Plan(8100...8171, 14, 15, 16, 17, 18, 19),  // UnionPay
-        Plan(493698...493698, 12, 13, 14, 15, 16, 17, 18, 19),  // Maestro
-        Plan(500000...506698, 12, 13, 14, 15, 16, 17, 18, 19),
-        Plan(506779...508999, 12, 13, 14, 15, 16, 17, 18, 19),
-        Plan(56...59, 12, 13, 14, 15, 16, 17, 18, 19), Plan(63...63, 12, 13, 14, 15, 16, 17, 18, 19),
-        Plan(67...67, 12, 13, 14, 15, 16, 17, 18, 19),
+        Plan(35...35, 16, 17, 18, 19), Plan(2131...2131, 15), Plan(1800...1800, 15),  // JCB
+        Plan(300...305, 14, 15, 16, 17, 18, 19), Plan(309...309, 14, 15, 16, 17, 18, 19),  // Diners Club
+        Plan(36...36, 14, 15, 16, 17, 18, 19), Plan(38...39, 14, 15, 16, 17, 18, 19),
+        // Maestro, and within its ranges Discover, UnionPay, RuPay, Elo, Hipercard and Verve.
+        Plan(50...50, 12, 13, 14, 15, 16, 17, 18, 19), Plan(56...69, 12, 13, 14, 15, 16, 17, 18, 19),
+        Plan(604...604, digits: 4, 12),
+        Plan(493698...493698, 12, 13, 14, 15, 16, 17, 18, 19),
+        Plan(81...82, 14, 15, 16, 17, 18, 19),  // UnionPay, RuPay
+        Plan(2200...2204, 16, 17, 18, 19),  // Mir
+        Plan(8600...8600, 16), Plan(9860...9860, 16),  // Uzcard, Humo
+        Plan(9792...9792, 16), Plan(9804...9804, 16),  // Troy, Prostir
     ]
 
     /// The lengths that numbers with these two first digits may have: most numbers are no card by that alone.

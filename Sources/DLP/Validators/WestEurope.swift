@@ -127,7 +127,8 @@ enum WestEurope {
     // MARK: Italy
 
     private static func fiscalIT(_ n: Number) -> Bool {
-        guard n.count == 16 else { return false }
+        guard n.count == 16, n[11] > 9, n[15] > 9 else { return false }
+        for at in 0..<6 where n[at] < 10 { return false }
         let odd: [26 of Int] = [
             1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
         ]
@@ -140,7 +141,9 @@ enum WestEurope {
         let months: StaticString = "ABCDEHLMPRST"
         var month = 0
         for at in 0..<12 where months.utf8Start[at] == n.symbol(8) { month = at + 1 }
-        guard let year = digitsIT(n, 6), let day = digitsIT(n, 9) else { return false }
+        guard let year = digitsIT(n, 6), let day = digitsIT(n, 9), digitsIT(n, 12) != nil, digitsIT(n, 13) != nil else {
+            return false
+        }
         return Number.isDay(year < 20 ? 2000 + year : 1900 + year, month, day % 40)
     }
 
