@@ -7,7 +7,7 @@ import Testing
 /// The shipped detectors as conf/detectors has them, each with what it must find and what it must not.
 @Suite struct DetectorFileTests {
     static let detectors: [DetectorSettings] = {
-        let names = ["cards", "pii-us", "pii-fr", "pii-eu", "pii-world", "secrets", "keys"]
+        let names = ["cards", "pii-us", "pii-fr", "pii-eu", "pii-world", "contact", "secrets", "keys"]
         return names.flatMap { name in
             (try? Settings.load(root + "/conf/detectors/\(name).yaml").get())?.detectors ?? []
         }
@@ -29,7 +29,8 @@ import Testing
     @Test func readySensorsAreMadeOfThem() {
         let names = Library().sensorNames
         for name in [
-            "credit-card", "ssn-us", "ssn-fr", "cards", "pii-us", "pii-fr", "pii-eu", "pii-world", "secrets", "keys",
+            "credit-card", "ssn-us", "ssn-fr", "cards", "pii-us", "pii-fr", "pii-eu", "pii-world", "contact", "secrets",
+            "keys",
         ] { #expect(names.contains(name)) }
     }
 

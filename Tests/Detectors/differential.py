@@ -209,8 +209,8 @@ OWN = {
     "card": cards, "ric-cn": chinese,
     "nir": both(nir),
     # The keys that banks of some countries have inside their numbers are not looked at: the sum of the whole finds the same errors.
-    # ISO 13616: check digits from 02 to 98 are those the sum gives.
-    "iban": lambda module: lambda v: module.is_valid(v, check_country=False) and v[2:4] not in ("00", "01", "99"),
+    # ISO 13616: check digits are digits, from 02 to 98 as the sum gives them.
+    "iban": lambda module: lambda v: module.is_valid(v, check_country=False) and v[2:4].isdigit() and 2 <= int(v[2:4]) <= 98,
     # Printed in advertisements (SSA, "Social Security Number Misuse").
     "ssn-us": both(lambda v: v not in ("123456789", "219099999", "457555462")),
     # ABA Key to Routing Numbers: there are 12 districts, the same plus 20 for thrifts, plus 60 for electronic transfers, and 80.
@@ -219,8 +219,8 @@ OWN = {
     "itin-us": lambda module: lambda v: module.is_valid(v) or v[0] == "9" and 50 <= int(v[3:5]) <= 65,
     # No tax office has a number below 100 (Ordinance of 2003 on identification of taxpayers).
     "nip-pl": both(lambda v: v[0] != "0"),
-    # Those of Monaco, which the oracle takes, are not companies of France.
-    "vat-fr": both(lambda v: v[4:7] != "000"),
+    # Those of Monaco, which the oracle takes whatever their sum, are not companies of France.
+    "vat-fr": lambda module: lambda v: module.is_valid(v) and module.siren.is_valid(v[4:]),
     # Of the oracle without its shorter old form.
     "vat-be": both(lambda v: len(v) == 12), "vat-gr": both(lambda v: len(v) == 11 and v[2:] != "0" * 9),
     # The first of the number's own digits is not 0.
@@ -272,7 +272,9 @@ def shapes(name):
 def values(name, check, count, draw):
     """For each value whether it is right. Half of them are like a right one with something changed."""
     shape, drawn, right = shapes(name), {}, []
-    for _ in range(count):
+    for _ in range(2 * count):
+        if len(drawn) == count:
+            break
         value = draw.value(shape) if not right or draw.random.random() < 0.5 else draw.changed(draw.random.choice(right))
         if name in ("iban", "lei", "mod97") and draw.random.random() < 0.3:
             value = mended(name, value)

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 # The order of the files is that of the ready sensors in messages.
-FILES = ["cards", "pii-us", "pii-fr", "pii-eu", "pii-world", "secrets", "keys"]
+FILES = ["cards", "pii-us", "pii-fr", "pii-eu", "pii-world", "contact", "secrets", "keys"]
 
 HEAD = '''\
 /// The shipped detectors: conf/detectors/*.yaml without the vectors, so that a binary far from its configuration has them.

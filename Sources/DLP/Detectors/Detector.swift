@@ -70,7 +70,8 @@ final class Detector: Sendable {
         var at = from
         for byte in word {
             if byte == UInt8(ascii: " ") {
-                if at < to, separates(base[at]) { at += 1 }
+                // Two at most: `Reg. No`.
+                for _ in 0..<2 where at < to && separates(base[at]) { at += 1 }
                 continue
             }
             guard at < to, lower(base[at]) == byte else { return false }
@@ -82,11 +83,11 @@ final class Detector: Sendable {
         return isPlural || isUpper(base[at]) && !isUpper(base[at - 1])
     }
 
-    /// Behind the word stands more than the one or two digits that number words.
+    /// Behind the word stands more than the one digit that numbers words.
     private static func isAmongDigits(_ base: UnsafePointer<UInt8>, _ from: Int, _ to: Int) -> Bool {
         var at = from
         while at < to, base[at] &- 0x30 < 10 { at += 1 }
-        return at > from + 2 || at > from && at < to && isLetter(base[at])
+        return at > from + 1 || at > from && at < to && isLetter(base[at])
     }
 
     // MARK: Allowed values

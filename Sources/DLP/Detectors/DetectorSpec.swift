@@ -15,7 +15,7 @@ public enum Confidence: Int, Sendable, Comparable, CaseIterable {
 
 /// Words that make a match surer where one of them stands before it.
 public struct WordsSpec: Hashable, Sendable {
-    /// In any case; a blank stands for `_`, `-`, `.`, a blank or nothing.
+    /// In any case; a blank stands for `_`, `-`, `.`, a blank, two of them or nothing.
     public var words: [String]
     /// Bytes before a match in which a word must begin.
     public var within: Int

@@ -6,6 +6,7 @@ enum AsiaPacific {
         .number("gstin-in", companyIN),
         .number("ric-cn", personCN),
         .number("rrn-kr", personKR),
+        .number("brn-kr", companyKR),
         .number("mynumber-jp") {
             $0.isDigits(12) && (11 - $0.sum([6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 % 10 == $0[11]
         },
@@ -17,6 +18,7 @@ enum AsiaPacific {
         .number("pin-th", personTH),
         .number("tfn-au") { $0.isDigits(9) && $0.sum([1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0 },
         .number("abn-au", companyAU),
+        .number("acn-au") { $0.isDigits(9) && $0.sum([8, 7, 6, 5, 4, 3, 2, 1, 1]) % 10 == 0 },
         .number("medicare-au", medicareAU),
         .number("ird-nz", taxNZ),
         .number("id-il") { $0.isDigits(9) && $0.value(0, 9) != 0 && $0.isLuhn },
@@ -73,6 +75,12 @@ enum AsiaPacific {
         let centuries: [10 of Int] = [1800, 1900, 1900, 2000, 2000, 1900, 1900, 2000, 2000, 1800]
         guard Number.isDay(centuries[n[6]] + n.value(0, 2), n.value(2, 4), n.value(4, 6)) else { return false }
         return (11 - n.sum([2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11) % 10 == n[12]
+    }
+
+    /// The ninth digit is counted five times, in both of its digits.
+    private static func companyKR(_ n: Number) -> Bool {
+        guard n.isDigits(10), n.value(0, 3) > 100, n.value(3, 5) != 0, n.value(5, 9) != 0 else { return false }
+        return (n.sum([1, 3, 7, 1, 3, 7, 1, 3, 5]) + n[8] * 5 / 10 + n[9]) % 10 == 0
     }
 
     /// A letter that stands for two digits, sex, number, check digit.

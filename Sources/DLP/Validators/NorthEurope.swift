@@ -6,7 +6,7 @@ enum NorthEurope {
         .number("vat-se", valueAddedTaxSE),
         .number("fnr-no", personNO),
         .number("orgnr-no") { $0.isDigits(9) && $0[0] >= 8 && $0.sum([3, 2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0 },
-        .number("cpr-dk") { $0.isDigits(10) && Number.isDay(2000 + $0.value(4, 6), $0.value(2, 4), $0.value(0, 2)) },
+        .number("cpr-dk", personDK),
         .number("cvr-dk", valueAddedTaxDK),
         .number("hetu-fi", personFI),
         .number("alv-fi", valueAddedTaxFI),
@@ -49,6 +49,19 @@ enum NorthEurope {
         default: return false
         }
         return Number.isDay(century + year, month > 40 ? month - 40 : month, day > 40 ? day - 40 : day)
+    }
+
+    /// The seventh digit and the year say the century; there is no check digit since 2007.
+    private static func personDK(_ n: Number) -> Bool {
+        guard n.isDigits(10) else { return false }
+        let year = n.value(4, 6)
+        let century: Int
+        switch n[6] {
+        case 0...3: century = 1900
+        case 4, 9: century = year < 37 ? 2000 : 1900
+        default: century = year < 58 ? 2000 : 1800
+        }
+        return Number.isDay(century + year, n.value(2, 4), n.value(0, 2))
     }
 
     private static func valueAddedTaxDK(_ n: Number) -> Bool {

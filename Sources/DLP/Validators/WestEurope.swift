@@ -7,7 +7,7 @@ enum WestEurope {
         .number("utr-uk", taxpayerUK),
         .number("vat-uk", valueAddedTaxUK),
         .number("pps-ie", publicServiceIE),
-        .number("dni-es") { $0.count == 9 && $0.hasDigits(0, 8) && isControlES($0.value(0, 8), $0.symbol(8)) },
+        .number("dni-es", personES),
         .number("nie-es", foreignerES),
         .number("cif-es", companyES),
         .number("nss-es", insuranceES),
@@ -88,6 +88,12 @@ enum WestEurope {
     }
 
     /// X, Y and Z stand for 0, 1 and 2.
+    /// Seven digits or eight: older ones are written without their zero.
+    private static func personES(_ n: Number) -> Bool {
+        guard n.count == 8 || n.count == 9, n.hasDigits(0, n.count - 1) else { return false }
+        return isControlES(n.value(0, n.count - 1), n.symbol(n.count - 1))
+    }
+
     private static func foreignerES(_ n: Number) -> Bool {
         guard n.count == 9, n[0] >= 33, n.hasDigits(1, 8) else { return false }
         return isControlES((n[0] - 33) * 10_000_000 + n.value(1, 8), n.symbol(8))
@@ -241,7 +247,7 @@ enum WestEurope {
     /// Birthday, order, key; of those born since 2000 the key counts with a 2 before the number. Months from 20 and from 40
     /// on are of people who are not in the register.
     private static func nationalBE(_ n: Number) -> Bool {
-        guard n.isDigits(11), n.value(0, 6) != 0 else { return false }
+        guard n.isDigits(11), n.value(0, 11) != 0 else { return false }
         let (number, key) = (n.value(0, 9), n.value(9, 11))
         guard 97 - number % 97 == key || 97 - (2_000_000_000 + number) % 97 == key else { return false }
         let month = n.value(2, 4)
