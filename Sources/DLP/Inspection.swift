@@ -119,7 +119,9 @@ public final class Inspection {
         let search = search
         search.begin()
         search.find(window, list, 0..<value.count)
-        for at in search.found { read(value, window, Int(at), list, context, subject, known) }
+        for index in 0..<search.foundCount {
+            read(value, window, search.found(index), list, context, subject, known)
+        }
         for at in list.unknown where list.lanes[at].mayBegin(in: base, value.count) {
             read(value, window, at, list, context, subject, known)
         }

@@ -24,12 +24,13 @@ struct Search {
     enum Event { case match(start: Int, end: Int, Confidence), overrun, exhausted }
 
     let judge: Judge
-    private let scratch: Scratch
+    // Of the scratch, as in `Judge`.
+    private let scratch: Unmanaged<Scratch>
     private let starts: Unmanaged<Starts>
 
     init(judge: Judge, scratch: Scratch) {
         self.judge = judge
-        self.scratch = scratch
+        self.scratch = .passUnretained(scratch)
         starts = .passUnretained(scratch.starts)
     }
 
@@ -41,7 +42,9 @@ struct Search {
     /// Work on the end of a message that is not charged to the stream: what is typed key by key should not use it up.
     static let messageWork = 256
 
-    func begin() { scratch.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps) }
+    func begin() {
+        scratch._withUnsafeGuaranteedRef { $0.prepare(steps: judge.stepsMax, quickSteps: Judge.quickSteps) }
+    }
 
     /// Looks where the lanes could begin in a piece of the window.
     func find(_ window: Window, _ list: ReadList, _ piece: Range<Int>) {
@@ -49,7 +52,8 @@ struct Search {
     }
 
     /// Lanes that could begin in the piece that was looked at.
-    var found: ContiguousArray<Int32> { starts._withUnsafeGuaranteedRef { $0.patterns } }
+    var foundCount: Int { starts._withUnsafeGuaranteedRef { $0.patterns.count } }
+    func found(_ index: Int) -> Int { starts._withUnsafeGuaranteedRef { Int($0.patterns[index]) } }
 
     /// Goes on up to the end of the piece, `end`.
     ///

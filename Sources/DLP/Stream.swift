@@ -26,12 +26,7 @@ final class Stream {
     var source = Source.blind
     private var context: Contexts = []
     private var list = ReadList.none
-    /// One for each reader of `list`.
-    private var cursors: ContiguousArray<Cursor> = []
-    /// Readers with a start that could still become a match.
-    private var live: ContiguousArray<Int32> = []
-    /// All others have read up to here.
-    private var decided: UInt64 = 0
+    private var reading = Reading()
 
     /// Bytes of the value kept from before: the look-behind and what is undecided.
     private(set) var carry: [UInt8] = []
@@ -87,11 +82,9 @@ final class Stream {
 
     /// A value begins.
     func begin(from offset: UInt64) {
-        cursors.removeAll(keepingCapacity: true)
-        cursors.append(contentsOf: repeatElement(Cursor(allowance: Search.streamWork), count: list.lanes.count))
+        reading.begin(list)
         carry.removeAll(keepingCapacity: true)
-        live.removeAll(keepingCapacity: true)
-        (windowStart, valueBytes, valueFrom, decided) = (0, 0, offset, 0)
+        (windowStart, valueBytes, valueFrom) = (0, 0, offset)
         map.reset()
         labels = []
         subject = owner.nextSubject()
@@ -103,17 +96,16 @@ final class Stream {
     func open(as context: Contexts, list: ReadList, map: FrameMap, joins: Bool) {
         reset()
         (self.context, self.list, self.joins) = (context, list, joins)
-        cursors.removeAll(keepingCapacity: true)
-        live.removeAll(keepingCapacity: true)
+        reading.close()
         source = .framed(map)
     }
 
     /// A value begins at this offset of all the content. It may cost no more than was left over from the ones before.
     func begin(message labels: [String], at offset: UInt64) {
         let read = Int(clamping: windowStart) + carry.count
-        let left = cursors.map { max(0, $0.allowance + Search.workPerByte * read - $0.work) }
+        let before = reading
         begin(from: offset)
-        for (at, allowance) in left.enumerated() { cursors[at] = Cursor(allowance: allowance) }
+        reading.takeOver(allowancesOf: before, bytes: read)
         self.labels = labels
     }
 
@@ -126,23 +118,21 @@ final class Stream {
     /// Reads what is kept as if the value ended here, and then goes on as if it had not been asked, but for the work:
     /// messages of one byte must not each have thousands of starts looked at for nothing.
     func readAsEnded() {
-        guard isWaiting else { return }
+        guard reading.isWaiting else { return }
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
         // What a feed left for later is looked at now, so that the work is the same in any cut.
         scanWhole(nothing, end: false, settle: true)
-        guard isWaiting else { return }
-        let before = (cursors, live, decided, carry, windowStart)
+        guard reading.isWaiting else { return }
+        let before = (reading, carry, windowStart)
         scanWhole(nothing, end: true, settle: false)
-        let after = cursors
-        (cursors, live, decided, carry, windowStart) = before
-        for at in cursors.indices { cursors[at].charge(endOfMessage: after[at]) }
+        let after = reading
+        (reading, carry, windowStart) = before
+        reading.charge(endOfMessage: after)
     }
-
-    private var isWaiting: Bool { !live.isEmpty }
 
     /// Offset in all the content of the first byte that is kept, and of the first that could be of a match in force.
     var windowFrom: UInt64 { valueFrom + windowStart }
-    var heldFrom: UInt64? { held.map { valueFrom + $0 } }
+    var heldFrom: UInt64? { reading.held(list).map { valueFrom + $0 } }
 
     // MARK: Reading
 
@@ -209,70 +199,19 @@ final class Stream {
 
     private func scan(_ window: Window, settle: Bool) {
         if !joins { owner.inspected(window.count - carry.count) }
-        let search = owner.search
-        search.begin()
-        var from = Int(frontierOfValue - window.start)
-        let step = Starts.step(list)
-        var waiting = live
-        live.removeAll(keepingCapacity: true)
-        while from < window.count || !waiting.isEmpty {
-            let end = min(from + step, window.count)
-            search.find(window, list, from..<end)
-            if !waiting.isEmpty { goOn(search, window, end, &waiting, settle: settle) }
-            for at in search.found { read(search, window, Int(at), from, end, settle: settle) }
-            for at in list.unknown { read(search, window, at, from, end, settle: settle) }
-            from = end
+        reading.scan(owner.search, window, list, settle: settle) { reader, event in
+            switch event {
+            case .exhausted: break
+            case .overrun: owner.overrun()
+            case .match(let start, let end, let confidence): matched(reader, window, start, end, confidence)
+            }
         }
-        decided = window.start + UInt64(window.count)
         owner.read(window, from: valueFrom, of: subject)
         keep(window)
     }
 
-    /// The readers that wait go on where their start is in this piece of the window.
-    private func goOn(
-        _ search: Search, _ window: Window, _ end: Int, _ waiting: inout ContiguousArray<Int32>, settle: Bool
-    ) {
-        let pieceEnd = window.start + UInt64(end)
-        var later: ContiguousArray<Int32> = []
-        for at in waiting {
-            if cursors[Int(at)].next >= pieceEnd && end < window.count {
-                later.append(at)
-            } else {
-                read(search, window, Int(at), end, settle: settle)
-            }
-        }
-        waiting = later
-    }
-
-    private func read(_ search: Search, _ window: Window, _ at: Int, _ from: Int, _ end: Int, settle: Bool) {
-        // It waits for more, or has already gone on from where it waited.
-        if cursors[at].live || cursors[at].next >= window.start + UInt64(end) { return }
-        cursors[at].next = max(cursors[at].next, max(decided, window.start + UInt64(from)))
-        read(search, window, at, end, settle: settle)
-    }
-
-    private func read(_ search: Search, _ window: Window, _ at: Int, _ end: Int, settle: Bool) {
-        let index = list.lanes[at].reader
-        while true {
-            switch search.next(at, list, window, end: end, &cursors[at], settle: settle) {
-            case .exhausted:
-                if cursors[at].live { live.append(Int32(at)) }
-                return
-            case .overrun: owner.overrun()
-            case .match(let start, let end, let confidence): matched(index, window, start, end, confidence)
-            }
-        }
-    }
-
-    /// The first start that is not decided.
-    private var frontierOfValue: UInt64 {
-        var first = decided
-        for at in live { first = min(first, cursors[Int(at)].next) }
-        return first
-    }
-
     private func keep(_ window: Window) {
-        let open = frontierOfValue
+        let open = reading.frontier
         let from = max(window.start, open - min(open, UInt64(list.lookBehind)))
         let first = Int(from - window.start)
         carry.removeAll(keepingCapacity: true)
@@ -282,7 +221,7 @@ final class Stream {
     }
 
     /// No finding before this offset is still to come in this value.
-    var frontier: UInt64 { valueFrom + frontierOfValue }
+    var frontier: UInt64 { valueFrom + reading.frontier }
 
     // MARK: Findings
 
@@ -364,15 +303,8 @@ final class Stream {
         case .blind: return rawBytes
         case .fresh: return 0
         case .coded(let decoder) where decoder.doubtful: return 0
-        default: return held.map(releasable(before:)) ?? rawBytes
+        default: return reading.held(list).map(releasable(before:)) ?? rawBytes
         }
-    }
-
-    /// The first start that could still become a match in force.
-    private var held: UInt64? {
-        var held: UInt64?
-        for at in live where list.lanes[Int(at)].holds { held = min(held ?? .max, cursors[Int(at)].next) }
-        return held
     }
 
     func releaseTail() {

@@ -1,0 +1,109 @@
+/// How far the patterns of a list have read one value that comes in windows.
+struct Reading {
+    /// One for each lane of the list.
+    private var cursors: ContiguousArray<Cursor> = []
+    /// Lanes with a start that could still become a match.
+    private var live: ContiguousArray<Int32> = []
+    /// Those that were when a window came, while it is read.
+    private var waiting: ContiguousArray<Int32> = []
+    /// All others have read up to here.
+    private var decided: UInt64 = 0
+
+    mutating func close() {
+        cursors.removeAll(keepingCapacity: true)
+        live.removeAll(keepingCapacity: true)
+        decided = 0
+    }
+
+    /// A value begins.
+    mutating func begin(_ list: ReadList) {
+        close()
+        cursors.append(contentsOf: repeatElement(Cursor(allowance: Search.streamWork), count: list.lanes.count))
+    }
+
+    /// It may cost no more than was left over by the value before, of which so many bytes were read.
+    mutating func takeOver(allowancesOf before: Reading, bytes: Int) {
+        for (at, cursor) in before.cursors.enumerated() {
+            cursors[at] = Cursor(allowance: max(0, cursor.allowance + Search.workPerByte * bytes - cursor.work))
+        }
+    }
+
+    /// Takes over what it cost to read on as if the value had ended.
+    mutating func charge(endOfMessage after: Reading) {
+        for at in cursors.indices { cursors[at].charge(endOfMessage: after.cursors[at]) }
+    }
+
+    var isWaiting: Bool { !live.isEmpty }
+
+    /// The first start that is not decided.
+    var frontier: UInt64 { live.reduce(decided) { min($0, cursors[Int($1)].next) } }
+
+    /// The first start that could still become a match in force.
+    func held(_ list: ReadList) -> UInt64? {
+        live.lazy.filter { list.lanes[Int($0)].holds }.map { cursors[Int($0)].next }.min()
+    }
+
+    /// `event`: a lane's match or overrun.
+    mutating func scan(
+        _ search: Search, _ window: Window, _ list: ReadList, settle: Bool, _ event: (Int, Search.Event) -> Void
+    ) {
+        search.begin()
+        var from = Int(frontier - window.start)
+        let step = Starts.step(list)
+        swap(&waiting, &live)
+        while from < window.count || !waiting.isEmpty {
+            let end = min(from + step, window.count)
+            search.find(window, list, from..<end)
+            if !waiting.isEmpty { goOn(search, window, list, end, settle: settle, event) }
+            for index in 0..<search.foundCount {
+                read(search, window, list, search.found(index), from, end, settle: settle, event)
+            }
+            for at in list.unknown { read(search, window, list, at, from, end, settle: settle, event) }
+            from = end
+        }
+        decided = window.start + UInt64(window.count)
+    }
+
+    /// The lanes that wait go on where their start is in this piece of the window.
+    private mutating func goOn(
+        _ search: Search, _ window: Window, _ list: ReadList, _ end: Int, settle: Bool,
+        _ event: (Int, Search.Event) -> Void
+    ) {
+        let pieceEnd = window.start + UInt64(end)
+        var left = 0
+        for index in waiting.indices {
+            let at = waiting[index]
+            if cursors[Int(at)].next >= pieceEnd && end < window.count {
+                waiting[left] = at
+                left += 1
+            } else {
+                read(search, window, list, Int(at), end, settle: settle, event)
+            }
+        }
+        waiting.removeLast(waiting.count - left)
+    }
+
+    private mutating func read(
+        _ search: Search, _ window: Window, _ list: ReadList, _ at: Int, _ from: Int, _ end: Int, settle: Bool,
+        _ event: (Int, Search.Event) -> Void
+    ) {
+        // It waits for more, or has already gone on from where it waited.
+        if cursors[at].live || cursors[at].next >= window.start + UInt64(end) { return }
+        cursors[at].next = max(cursors[at].next, max(decided, window.start + UInt64(from)))
+        read(search, window, list, at, end, settle: settle, event)
+    }
+
+    private mutating func read(
+        _ search: Search, _ window: Window, _ list: ReadList, _ at: Int, _ end: Int, settle: Bool,
+        _ event: (Int, Search.Event) -> Void
+    ) {
+        while true {
+            let next = search.next(at, list, window, end: end, &cursors[at], settle: settle)
+            if case .exhausted = next {
+                if cursors[at].live { live.append(Int32(at)) }
+                return
+            }
+            event(list.lanes[at].reader, next)
+        }
+    }
+}
