@@ -158,9 +158,9 @@ import Testing
         other.patterns[0].regex = b
         #expect(RuleVersion.of(a).utf8.count == 8 && RuleVersion.of(a) == RuleVersion.of(a))
         #expect(RuleVersion.of(a) != RuleVersion.of(other))
-        var detector = DetectorSpec(id: "d", patterns: ["a"])
+        var detector = DetectorSpec(name: "d", patterns: ["a"])
         let version = RuleVersion.of(detector)
-        detector.samples = ["x"]
+        detector.allow = ["x"]
         #expect(RuleVersion.of(detector) != version)
     }
 
