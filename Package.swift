@@ -73,7 +73,7 @@ let package = Package(
         tests("TLSTests", ["Bytes", "COpenSSL", "TLS", "TLSSupport"]),
         tests("UpstreamTests", ["Bytes", "DNS", "Loop", "OS", "TLS", "TLSSupport", "Upstream"]),
         tests("PolicyTests", ["Policy"]),
-        tests("DLPTests", ["Bytes", "CCodecs", "COpenSSL", "CPCRE2", "DLP"]),
+        tests("DLPTests", ["Bytes", "CCodecs", "CLinux", "COpenSSL", "CPCRE2", "DLP"]),
         tests("RecordTests", ["Record"]),
         tests("ConfigTests", ["Bytes", "Config", "DLP", "Policy"]),
         tests("GatewayTests", ["Gateway"]),

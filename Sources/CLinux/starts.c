@@ -128,46 +128,6 @@ AVX2 INLINE uint32_t keys32(const struct tables32 *tables, const uint8_t *bytes,
     return ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(in, _mm256_setzero_si256()));
 }
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl")))
-
-struct tables64 {
-    __m512i low[WEIR_KEY], high[WEIR_KEY], edge, bits, edged;
-};
-
-AVX512 INLINE __m512i four_times(const uint8_t *table) {
-    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table));
-}
-
-AVX512 INLINE struct tables64 tables64(const struct weir_starts *plan) {
-    struct tables64 tables;
-    for (int i = 0; i < WEIR_KEY; i++)
-        (tables.low[i] = four_times(plan->keys.low[i]), tables.high[i] = four_times(plan->keys.high[i]));
-    tables.edge = four_times(plan->edge.lower);
-    tables.bits = four_times(bits_of_nibbles);
-    tables.edged = _mm512_set1_epi8((char)plan->keys.edged);
-    return tables;
-}
-
-// Of `left` places, at most 64; there are 2 bytes more. Bounds: reads 1 byte before and those, and no others.
-AVX512 INLINE uint64_t keys64(const struct tables64 *tables, const uint8_t *bytes, uint32_t left, uint8_t buckets[64]) {
-    const __m512i nibble = _mm512_set1_epi8(15);
-    __mmask64 there = left < 64 ? ((uint64_t)1 << left) - 1 : ~(uint64_t)0;
-    __m512i in = _mm512_set1_epi8(-1);
-    for (int i = 0; i < WEIR_KEY; i++) {
-        __m512i v = _mm512_maskz_loadu_epi8(there, bytes + i);
-        __m512i high = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
-        in = _mm512_and_si512(in, _mm512_shuffle_epi8(tables->low[i], _mm512_and_si512(v, nibble)));
-        in = _mm512_and_si512(in, _mm512_shuffle_epi8(tables->high[i], high));
-    }
-    __m512i before = _mm512_maskz_loadu_epi8(there, bytes - 1);
-    __m512i bits = _mm512_shuffle_epi8(tables->bits, _mm512_and_si512(_mm512_srli_epi16(before, 4), nibble));
-    __mmask64 edge = _mm512_test_epi8_mask(_mm512_shuffle_epi8(tables->edge, before), bits);
-    in = _mm512_mask_mov_epi8(in, edge, _mm512_andnot_si512(tables->edged, in));
-    __mmask64 any = _mm512_test_epi8_mask(in, in) & there;
-    if (any != 0) _mm512_storeu_si512(buckets, in);
-    return any;
-}
-
 AVX2 INLINE uint32_t set32(const struct weir_set *set, const uint8_t *bytes) {
     const __m256i nibble = _mm256_set1_epi8(15);
     __m256i v = _mm256_loadu_si256((const __m256i *)bytes);
@@ -264,12 +224,20 @@ INLINE uint64_t set64_plain(const struct weir_set *set, const uint8_t *bytes) {
 
 // --- Keys -----------------------------------------------------------------------------------------------------------------
 
+static int passes(const struct search *search, const struct weir_probe *probe, uint32_t start) {
+    if (start + 16 > search->count) return 1;
+    for (uint32_t i = 0; i < 16; i++)
+        if (probe->places >> i & 1 && !has(&probe->set, search->bytes[start + i])) return 0;
+    return 1;
+}
+
 static void walk_buckets(struct search *search, uint32_t place, uint32_t buckets) {
     const struct weir_keys *keys = &search->plan->keys;
     for (; buckets; buckets &= buckets - 1) {
         int bucket = __builtin_ctz(buckets);
         uint32_t offset = keys->offset[bucket];
         if (place < search->from + offset || place >= search->to + offset) continue;
+        if (!passes(search, &keys->probes[bucket], place - offset)) continue;
         walk(search, keys->root[bucket], place - offset);
     }
 }
@@ -306,19 +274,6 @@ SSSE3 INLINE void walk_marked(struct search *search, uint32_t place, uint64_t ma
     }
 
 #if defined(__x86_64__)
-AVX512 static uint32_t find_keys_64(struct search *search, uint32_t place, uint32_t end) {
-    struct tables64 tables = tables64(search->plan);
-    uint8_t buckets[64];
-    while (place + WEIR_KEY <= search->count && place < end) {
-        uint32_t left = search->count - WEIR_KEY + 1 - place;
-        if (left > 64) left = 64;
-        uint64_t marked = keys64(&tables, search->bytes + place, left, buckets);
-        if (marked != 0) walk_marked(search, place, marked, buckets);
-        place += left;
-    }
-    return place;
-}
-
 AVX2 static uint32_t find_keys_32(struct search *search, uint32_t place, uint32_t end) {
     struct tables32 tables = tables32(search->plan);
     uint8_t buckets[64];
@@ -356,7 +311,6 @@ static void find_keys(struct search *search, enum weir_vectors vectors) {
     // There is no byte before the first.
     if (place == 0 && end > 0) walk_buckets(search, place++, buckets_at(search, 0));
 #if defined(__x86_64__)
-    if (vectors >= WEIR_64_BYTES) place = find_keys_64(search, place, end);
     if (vectors >= WEIR_32_BYTES) place = find_keys_32(search, place, end);
 #endif
 #if defined(SSSE3)
@@ -444,9 +398,6 @@ static void find_stretches(struct search *search, const struct weir_stretch *str
 
 enum weir_vectors weir_vectors(void) {
 #if defined(__x86_64__)
-    // Machines with the last of these do not slow down for wide vectors.
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi"))
-        return WEIR_64_BYTES;
     if (__builtin_cpu_supports("avx2")) return WEIR_32_BYTES;
     return __builtin_cpu_supports("ssse3") ? WEIR_16_BYTES : WEIR_PLAIN;
 #elif defined(SSSE3)

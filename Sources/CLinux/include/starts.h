@@ -79,7 +79,7 @@ struct weir_start {
 enum { WEIR_ASK = 0u, WEIR_ASK_OPEN = 0xffffffffu };
 
 // What the machine can do, best last.
-enum weir_vectors { WEIR_PLAIN, WEIR_16_BYTES, WEIR_32_BYTES, WEIR_64_BYTES };
+enum weir_vectors { WEIR_PLAIN, WEIR_16_BYTES, WEIR_32_BYTES };
 enum weir_vectors weir_vectors(void);
 
 // The places in `from ..< to` at which a pattern could begin, in order for each pattern. Answers how many there are, or -1
