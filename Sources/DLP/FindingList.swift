@@ -8,6 +8,8 @@ struct FindingList {
         var finding: Finding
         /// Nil where none is asked for.
         var excerpt: Excerpt?
+        /// Its value has ended, so that nothing is missing of the excerpt.
+        var isWhole = false
 
         func precedes(_ other: Entry) -> Bool {
             (subject, finding.offset, reader) < (other.subject, other.finding.offset, other.reader)
@@ -31,6 +33,7 @@ struct FindingList {
         /// Bytes of a value, some of which may follow what the excerpt has.
         mutating func read(_ window: Window, from valueFrom: UInt64, of subject: Int, context: Int) {
             guard let missing = excerpt?.missing, missing > 0, self.subject == subject else { return }
+            if window.ended { isWhole = true }
             let next = finding.offset + UInt64(finding.length + context - missing)
             let start = valueFrom + window.start
             guard next >= start, next < start + UInt64(window.count) else { return }
@@ -100,8 +103,9 @@ struct FindingList {
     mutating func takeSettled(subject: Int, frontier: UInt64, all: Bool) -> [Finding] {
         let reach = UInt64(context)
         let open = entries.firstIndex { entry in
-            let bound = reach == 0 ? entry.finding.offset : Self.span(entry).end + reach
-            return !all && entry.subject == subject && bound >= frontier
+            if all { return false }
+            guard entry.subject == subject else { return !entry.isWhole && entry.excerpt?.missing ?? 0 > 0 }
+            return (reach == 0 ? entry.finding.offset : Self.span(entry).end + reach) >= frontier
         }
         let settled = entries[..<(open ?? entries.count)].map(\.told)
         entries.removeFirst(settled.count)
