@@ -97,6 +97,7 @@ if Context.environment["WEIR_FUZZ"] != nil {
         fuzz("DNSAnswer", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),
         fuzz("DLP", ["Bytes", "DLP"]),
+        fuzz("Containers", ["Bytes", "DLP"]),
         fuzz("WebSocket", ["Bytes", "DLP", "HTTP"]),
         fuzz("GRPC", ["Bytes", "DLP", "HTTP"]),
         fuzz("TLSClient", ["Bytes", "COpenSSL", "TLS"]),

@@ -159,11 +159,15 @@ public final class Inspection {
     // MARK: Streams
 
     /// A body or tunnel side begins. `codings` in the order of Content-Encoding; what is coded without a label is known by
-    /// its first bytes where `decodes`. A side may be opened again.
-    public func open(_ side: Side, as context: Contexts, codings: [ContentCoding], decodes: Bool = true) {
+    /// its first bytes where `decodes`, and containers are taken apart; `boundary` is that of a multipart body. A side may be
+    /// opened again.
+    public func open(
+        _ side: Side, as context: Contexts, codings: [ContentCoding], decodes: Bool = true, boundary: [UInt8] = []
+    ) {
         let lists = side == .request ? requestLists : responseLists
         if framed != nil { messages(side).close() }
-        stream(side).open(as: context, list: lists[context], codings: codings, decodes: decodes)
+        stream(side).open(
+            as: context, list: lists[context], codings: codings, decodes: decodes, boundary: boundary)
     }
 
     /// The body bytes without chunk framing, as they come on the wire, in any cut.

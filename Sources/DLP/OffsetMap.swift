@@ -50,6 +50,11 @@ struct OffsetMap {
         return pieces
     }
 
+    /// Up to where that place is the same.
+    func end(of decoded: UInt64) -> UInt64 {
+        marks.first { $0.decoded > decoded && $0.aligned }?.decoded ?? .max
+    }
+
     /// Forgets what lies before the last marks at or before `decoded`.
     mutating func forget(before decoded: UInt64) {
         guard let keep = marks.lastIndex(where: { $0.decoded <= decoded && $0.aligned }), keep > 0 else { return }

@@ -24,8 +24,8 @@ final class Stream {
     private let side: Side
     unowned(unsafe) let owner: Inspection
     var source = Source.blind
-    private var context: Contexts = []
-    private var list = ReadList.none
+    private(set) var context: Contexts = []
+    private(set) var list = ReadList.none
     private var reading = Reading()
 
     /// Bytes of the value kept from before: the look-behind and what is undecided.
@@ -36,7 +36,7 @@ final class Stream {
     var valueBytes: UInt64 = 0
     /// Where the value begins in the coordinates of findings: not 0 only where the end of a broken coding is read as
     /// it is.
-    private var valueFrom: UInt64 = 0
+    private(set) var valueFrom: UInt64 = 0
     private(set) var subject = 0
     private var labels: [String] = []
     /// First bytes that wait.
@@ -53,6 +53,11 @@ final class Stream {
     /// Negations were decided at `hold`.
     private var settled = false
 
+    /// What the body of which this is the value has within it.
+    private(set) var containers: Containers?
+    /// Of a multipart body, empty for any other; nil where no container is taken apart.
+    var boundary: [UInt8]?
+
     init(side: Side, owner: Inspection) {
         (self.side, self.owner) = (side, owner)
     }
@@ -60,6 +65,7 @@ final class Stream {
     func reset() {
         source = .blind
         head = []
+        containers?.close()
         if !carry.isEmpty { carry.removeAll(keepingCapacity: carry.capacity <= Self.carryKept) }
         if !redactions.isEmpty { redactions.removeAll() }
         deniedAt = nil
@@ -69,11 +75,14 @@ final class Stream {
     /// An idle inspection keeps no more memory than this for the carry.
     private static let carryKept = 256
 
-    /// `decodes`: what is coded without a label is decoded, too.
-    func open(as context: Contexts, list: ReadList, codings: [ContentCoding], decodes: Bool) {
+    /// `decodes`: what is coded without a label is decoded, too, and containers are taken apart. `boundary`: of a multipart
+    /// body.
+    func open(as context: Contexts, list: ReadList, codings: [ContentCoding], decodes: Bool, boundary: [UInt8]) {
         reset()
         (self.context, self.list, settled, joins) = (context, list, false, false)
+        self.boundary = decodes && context == .body ? boundary : nil
         if list.lanes.isEmpty { return }
+        if self.boundary != nil, containers == nil { containers = Containers(side: side, owner: owner) }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
         source = decoder.map(Source.coded) ?? (decodes ? .fresh : .plain)
         if let outcome { owner.cannotRead(outcome) }
@@ -88,6 +97,7 @@ final class Stream {
         map.reset()
         labels = []
         subject = owner.nextSubject()
+        unpack()
     }
 
     // MARK: Messages
@@ -166,6 +176,7 @@ final class Stream {
 
     /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
     func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
+        containers?.feed(bytes, raw: rawBytes, end: end)
         var at = 0
         repeat {
             // What was kept is joined to a few bytes only: the rest is read where it lies.
@@ -194,6 +205,7 @@ final class Stream {
 
     /// Scans what was joined in the scratch.
     func scan(_ count: Int, ended: Bool, settle: Bool) {
+        if let containers, containers.isReading { feed(containers, count, ended: ended) }
         scan(window(owner.scratch.window, count, ended: ended), settle: settle)
     }
 
@@ -227,6 +239,7 @@ final class Stream {
 
     private func matched(_ index: Int, _ window: Window, _ start: Int, _ end: Int, _ confidence: Confidence) {
         let offset = window.start + UInt64(start)
+        if let containers, containers.covers(offset) { return }
         if case .framed(let frames) = source, joins {
             let from = valueFrom + offset
             guard frames.isNew(index, from: from, to: from + UInt64(end - start)) else { return }
@@ -286,14 +299,14 @@ final class Stream {
 
     func takeRedactions() -> [Redaction] {
         defer { if !redactions.isEmpty { redactions = [] } }
-        return redactions
+        return redactions + (containers?.takeRedactions() ?? [])
     }
 
     // MARK: Release
 
     /// Never goes back: what was told once may have left.
     func releasable() -> UInt64 {
-        released = max(released, min(clear(), deniedAt ?? .max))
+        released = max(released, min(clear(), deniedAt ?? .max, containers?.deniedAt ?? .max))
         return released
     }
 
@@ -303,7 +316,7 @@ final class Stream {
         case .blind: return rawBytes
         case .fresh: return 0
         case .coded(let decoder) where decoder.doubtful: return 0
-        default: return reading.held(list).map(releasable(before:)) ?? rawBytes
+        default: return min(reading.held(list).map(releasable(before:)) ?? rawBytes, containers?.held ?? .max)
         }
     }
 

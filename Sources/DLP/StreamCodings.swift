@@ -9,7 +9,10 @@ extension Stream {
         let magic = Magic.of(head)
         guard magic != .open || end else { return }
         source = .plain
-        if case .coding(let coding) = magic { source = .coded(Decoder([coding], limits: owner.limits)) }
+        if case .coding(let coding) = magic {
+            source = .coded(Decoder([coding], limits: owner.limits))
+            unpack()
+        }
         let first = head
         head = []
         first.withUnsafeBytes { read($0, end: end && count == raw.count, settle: settle && count == raw.count) }
@@ -30,7 +33,7 @@ extension Stream {
             }
             rawBytes += UInt64(slice.count)
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
-            map.mark(raw: rawBytes, decoded: valueBytes, aligned: rawBytes % UInt64(Stage.sliceBytes) == 0)
+            mark()
         }
         if end {
             decoder.end()
@@ -38,6 +41,12 @@ extension Stream {
             if decoder.unfinished { owner.cannotRead(.truncated) }
         }
         scan(filled, ended: end, settle: settle)
+    }
+
+    private func mark() {
+        let isAligned = rawBytes % UInt64(Stage.sliceBytes) == 0
+        map.mark(raw: rawBytes, decoded: valueBytes, aligned: isAligned)
+        containers?.mark(raw: rawBytes, decoded: valueBytes, aligned: isAligned)
     }
 
     /// Takes all that the decoder has for the slice it was given.
@@ -70,6 +79,9 @@ extension Stream {
             return
         }
         let stage = decoder.stages[index]
+        // What has been read decoded is not taken apart once more.
+        if valueBytes > 0 { boundary = nil }
+        containers?.close()
         if index == 0 {
             let used = sliceBytes - stage.input.count
             rawBytes += UInt64(used)
@@ -82,6 +94,7 @@ extension Stream {
         decoder.drop(from: index)
         begin(from: stage.keptFrom)
         map.mark(raw: rawBytes - rawBytes % UInt64(Stage.sliceBytes), decoded: 0, aligned: true)
+        containers?.mark(raw: rawBytes - rawBytes % UInt64(Stage.sliceBytes), decoded: 0, aligned: true)
         valueBytes = UInt64(stage.kept.count + unread.count)
         stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
         withExtendedLifetime(stage) { scanWhole(unread, end: false, settle: false) }
@@ -100,7 +113,7 @@ extension Stream {
         }
         scan(filled, ended: false, settle: false)
         rawBytes += UInt64(sliceBytes)
-        map.mark(raw: rawBytes, decoded: valueBytes, aligned: rawBytes % UInt64(Stage.sliceBytes) == 0)
+        mark()
         readCoded(UnsafeRawBufferPointer(rebasing: raw[sliceBytes...]), decoder, end: end, settle: settle)
     }
 }

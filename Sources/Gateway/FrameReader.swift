@@ -141,11 +141,20 @@ final class FrameReader {
 }
 
 extension Exchange {
-    /// Has the sensors read a body as what it is: messages of gRPC, or content under its codings.
-    func openBody(_ side: Side, call: GRPCCall?, from bytes: UnsafeRawBufferPointer, codings: [ContentCoding]) {
+    /// Has the sensors read a body as what the fields of its head say that it is: messages of gRPC, or content under its
+    /// codings, in parts or whole.
+    func openBody(
+        _ side: Side, _ fields: ContiguousArray<Field>, from bytes: UnsafeRawBufferPointer, codings: [ContentCoding]
+    ) {
         // A coding of HTTP lies around the messages and hides where they begin; base64 hides everything.
-        guard let call, call.kind != .webText, codings.isEmpty else {
-            return inspection.open(side, as: .body, codings: call?.kind == .webText ? [.unsupported] : codings)
+        guard let call = GRPCCall(fields, bytes), call.kind != .webText, codings.isEmpty else {
+            let hidden = GRPCCall(fields, bytes)?.kind == .webText
+            let types = fields.lazy.filter { $0.id == .contentType }.map {
+                UnsafeRawBufferPointer(rebasing: bytes[$0.value])
+            }
+            return inspection.open(
+                side, as: .body, codings: hidden ? [.unsupported] : codings,
+                boundary: types.compactMap(Multipart.boundary).first ?? [])
         }
         let reader = FrameReader(side, call: call.kind)
         if side == .request { requestFrames = reader } else { responseFrames = reader }

@@ -2,10 +2,10 @@
 enum ContainerKind: Equatable {
     case zip, tar, gzip, pdf
     /// Known, and closed to everybody who has no key, or to us.
-    case refused(String, Uninspectable)
+    case refused(Uninspectable)
 
-    /// So many of the first bytes tell.
-    static let bytesMax = 512
+    /// So many of the first bytes tell: to the mark of a tar file.
+    static let bytesMax = 262
 
     /// Nil where they say nothing, be it that there are too few.
     init?(_ bytes: UnsafeRawBufferPointer) {
@@ -21,9 +21,22 @@ enum ContainerKind: Equatable {
         } else if Self.isPDF(bytes) {
             self = .pdf
         } else if let known = Self.known.first(where: { begins($0.magic) }) {
-            self = .refused(known.label, known.outcome)
+            self = .refused(known.outcome)
         } else {
             return nil
+        }
+    }
+
+    var isReadable: Bool { if case .refused = self { false } else { true } }
+
+    /// Nil where there is none.
+    func reader(_ budget: ContainerBudget) -> (any ContainerReader)? {
+        switch self {
+        case .zip: ZipReader(budget)
+        case .tar: TarReader(budget)
+        case .gzip: GzipReader(budget)
+        case .pdf: PDFReader(budget)
+        case .refused: nil
         }
     }
 
@@ -34,23 +47,18 @@ enum ContainerKind: Equatable {
         return front.starts(with: "%PDF-".utf8)
     }
 
-    private struct Known {
-        var label: String
-        var magic: [UInt8]
-        var outcome: Uninspectable
-    }
-
-    private static let known = [
-        Known(label: "7z", magic: [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], outcome: .undecodable),
-        Known(label: "rar", magic: Array("Rar!\u{1a}\u{7}".utf8), outcome: .undecodable),
-        Known(label: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], outcome: .undecodable),
-        Known(label: "bzip2", magic: Array("BZh".utf8), outcome: .undecodable),
-        // Files of older Office programs, and of newer ones with a password.
-        Known(label: "ole", magic: [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1], outcome: .undecodable),
-        Known(label: "pgp", magic: Array("-----BEGIN PGP MESSAGE-----".utf8), outcome: .encrypted),
-        Known(label: "age", magic: Array("age-encryption.org/v1".utf8), outcome: .encrypted),
-        Known(label: "age", magic: Array("-----BEGIN AGE ENCRYPTED FILE-----".utf8), outcome: .encrypted),
-        Known(label: "openssl", magic: Array("Salted__".utf8), outcome: .encrypted),
-        Known(label: "luks", magic: Array("LUKS".utf8) + [0xba, 0xbe], outcome: .encrypted),
+    private static let known: [(magic: [UInt8], outcome: Uninspectable)] = [
+        // 7-Zip, RAR, xz and bzip2
+        ([0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], .undecodable),
+        (Array("Rar!\u{1a}\u{7}".utf8), .undecodable),
+        ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], .undecodable),
+        (Array("BZh".utf8), .undecodable),
+        // Files of older Office programs, and of newer ones with a password
+        ([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1], .undecodable),
+        (Array("-----BEGIN PGP MESSAGE-----".utf8), .encrypted),
+        (Array("age-encryption.org/v1".utf8), .encrypted),
+        (Array("-----BEGIN AGE ENCRYPTED FILE-----".utf8), .encrypted),
+        // `openssl enc`
+        (Array("Salted__".utf8), .encrypted),
     ]
 }

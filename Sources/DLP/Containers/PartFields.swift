@@ -80,6 +80,14 @@ extension TransferEncoding {
     }
 }
 
+/// What a field of a head says about a multipart body.
+public enum Multipart {
+    /// The boundary in the value of a Content-Type; nil where that is another type, or has none.
+    public static func boundary(_ contentType: UnsafeRawBufferPointer) -> [UInt8]? {
+        FieldParameters.boundary(Array(contentType)[...])
+    }
+}
+
 /// Parameters of a field's value, `; name=token` or `; name="quoted"` (RFC 2045 section 5.1).
 enum FieldParameters {
     /// The boundary of a content type, if it is one of multipart.

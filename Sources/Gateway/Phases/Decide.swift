@@ -257,7 +257,7 @@ extension Session {
         if exchange.reads.contains(.body) {
             let bytes = exchange.bytes.readable
             exchange.openBody(
-                .request, call: GRPCCall(exchange.head.fields, bytes), from: bytes,
+                .request, exchange.head.fields, from: bytes,
                 codings: exchange.head.codings(bytes))
             exchange.noteInspection()
             if exchange.action == .deny { return refuseDenied(exchange) }

@@ -150,7 +150,7 @@ extension Session {
         }
         if exchange.readsResponse {
             exchange.openBody(
-                .response, call: GRPCCall(exchange.response.fields, bytes), from: bytes,
+                .response, exchange.response.fields, from: bytes,
                 codings: exchange.response.codings(bytes))
         }
     }
