@@ -1,12 +1,15 @@
 import Bytes
 import DLP
 
-// Bodies that are containers, read twice, once in one piece and once cut: findings and outcomes must be the same, and the
-// content must be what it is however it was cut. The first byte says what the body is, the second where it is cut.
+/// A body that is a container, or none: the same findings, verdict and outcomes in any cut, and nothing released that came
+/// later or was held before.
+///
+/// Input: what the body is (multipart, coded), bytes in a piece, then the body.
+// libFuzzer calls from one thread.
+nonisolated(unsafe) private let scratch = Scratch()
+nonisolated(unsafe) private let whole = Inspection(scratch: scratch)
+nonisolated(unsafe) private let pieces = Inspection(scratch: scratch)
 
-private let scratch = Scratch()
-private let whole = Inspection(scratch: scratch)
-private let pieces = Inspection(scratch: scratch)
 private let profile: Profile? = {
     var limits = Limits()
     limits.decodedBytes = 4 * 1024 * 1024
