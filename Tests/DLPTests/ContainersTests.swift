@@ -119,6 +119,23 @@ import Testing
         #expect(inspection.findings == findings)
     }
 
+    /// Small files, one after the other, in small pieces.
+    @Test(arguments: [1, 7, 17, 64]) func manyInPieces(_ count: Int) throws {
+        let profile = try Make.builtIn()
+        let files = [1, 3].map {
+            ZipBuilder.Entry(name: "f\($0)", content: Array(repeating: Self.text, count: $0).flatMap { $0 }, method: 0)
+        }
+        let body = ZipBuilder.make(files)
+        let inspection = Inspection(scratch: Scratch())
+        inspection.reset(profile)
+        inspection.read(body)
+        let findings = inspection.findings
+        #expect(findings.map(\.decoded) == [["zip:f1"], ["zip:f3"], ["zip:f3"], ["zip:f3"]])
+        inspection.reset(profile)
+        inspection.read(body, cuts: Array(stride(from: 0, to: body.count, by: count)))
+        #expect(inspection.findings == findings)
+    }
+
     /// A part is a value of its own: it can be overwritten, and counts once.
     @Test func aPartIsReadOnce() throws {
         let profile = try Make.profile(["^4111\\d{12}$"], action: .redact)

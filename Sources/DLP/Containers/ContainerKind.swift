@@ -16,12 +16,13 @@ enum ContainerKind: Equatable {
             self = .zip
         } else if begins([0x1f, 0x8b, 8]) {
             self = .gzip
-        } else if begins(Array("ustar".utf8), at: 257) {
-            self = .tar
         } else if Self.isPDF(bytes) {
             self = .pdf
         } else if let known = Self.known.first(where: { begins($0.magic) }) {
             self = .refused(known.outcome)
+        } else if begins(Array("ustar".utf8), at: 257) {
+            // Last, because it is known last.
+            self = .tar
         } else {
             return nil
         }

@@ -113,13 +113,12 @@ final class Containers {
         }
         let front = bytes.prefix(ContainerKind.bytesMax - body.front.count)
         let isWhole = body.front.isEmpty && front.count == ContainerKind.bytesMax
-        if !isWhole {
-            body.front.append(contentsOf: bytes.take(front.count))
-            if body.front.count < ContainerKind.bytesMax, !end { return false }
-        }
+        if !isWhole { body.front.append(contentsOf: bytes.take(front.count)) }
+        // A container is known before any of its content has come, so that no match in it is taken for one of the body.
         let kind =
             isWhole
             ? ContainerKind(UnsafeRawBufferPointer(rebasing: front)) : body.front.withUnsafeBytes { ContainerKind($0) }
+        if kind == nil, !isWhole, body.front.count < ContainerKind.bytesMax, !end { return false }
         if case .refused(let outcome)? = kind { owner.cannotRead(outcome) }
         guard let kind, kind.isReadable else {
             close()
