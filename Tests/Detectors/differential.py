@@ -52,7 +52,7 @@ PLANS = {
     "pan-in": ("in_.pan", "{u3}P{u1}{d4}{u1} {u5}{d4}{u1}"),
     "gstin-in": ("in_.gstin", "27{u3}P{u1}{d4}{u1}1Z{U1} {d2}{u3}C{u1}{d4}{u1}{U1}Z{U1}"), "rrn-kr": ("kr.rrn", "{d2}{m}{d9}"),
     "mynumber-jp": ("jp.in_", "{d12}"), "pin-th": ("th.pin", "{d13}"), "tfn-au": ("au.tfn", "{d9}"),
-    "abn-au": ("au.abn", "{d11}"), "ird-nz": ("nz.ird", "{d8} {d9}"), "id-il": ("il.idnr", "{d9}"),
+    "abn-au": ("au.abn", "{d11}"), "acn-au": ("au.acn", "{d9}"), "ird-nz": ("nz.ird", "{d8} {d9}"), "id-il": ("il.idnr", "{d9}"),
     "id-za": ("za.idnr", "{d2}{m}{d6}{0}{d2}"), "imei": ("imei", "{d15}"), "isin": ("isin", "US{U9}{d1} {u2}{U9}{d1}"),
     "cusip": ("cusip", "{U8}{d1}"), "sedol": ("gb.sedol", "{U6}{d1} {d7}"), "lei": ("lei", "{U18}{d2}"),
     "luhn": ("luhn", "{d16} {d15} {d9}"), "verhoeff": ("verhoeff", "{d12}"), "nn-be": ("be.nn", "{d2}{m}{d7} {d2}00{d7} {d11}"),
