@@ -123,6 +123,9 @@ final class Decoder {
     /// Plain text under the label `deflate` or `br` shows itself within the first bytes: until then nothing should go out.
     var doubtful: Bool { sniffs && !head.isEmpty || stages.contains(where: \.doubtful) }
 
+    /// What came last has not come out as far as it could be read.
+    var withholds: Bool { stages.contains(where: \.withholds) }
+
     /// Takes away stage `index` and all after it, and looks for no other.
     func drop(from index: Int) {
         stages.removeSubrange(index...)

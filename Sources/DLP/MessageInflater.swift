@@ -79,6 +79,9 @@ final class MessageInflater {
     var sliceRoom: Int { Stage.sliceBytes - Int(taken % UInt64(Stage.sliceBytes)) }
     var isAligned: Bool { taken % UInt64(Stage.sliceBytes) == 0 }
 
+    /// As of `Stage`.
+    var withholds: Bool { coding == .whole(.zstd) && messageTaken > 0 && !between }
+
     /// One slice of the message; it must stay until the last pull.
     func give(_ slice: UnsafeRawBufferPointer) {
         input = slice

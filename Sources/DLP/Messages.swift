@@ -43,6 +43,8 @@ final class Messages {
     private var frameEnd: UInt64 = 0
     /// Where the message under way begins on the wire.
     private var messageFrom: UInt64 = 0
+    /// Where the slice under way of compressed content begins.
+    private var sliceFrom: UInt64 = 0
     private var contentBytes: UInt64 = 0
     /// Where the last message that had content began in it.
     private var contentFrom: UInt64 = 0
@@ -102,6 +104,7 @@ final class Messages {
     /// A message begins, with the frame that begins behind the last whole one.
     func begin(compressed: Bool) {
         (inMessage, isCompressed, messageFrom, isLost) = (true, compressed, frameEnd, false)
+        sliceFrom = frameEnd
         guard isReading else { return }
         if compressed { beginInflating() }
         let labels = compressed ? [protocolLabel, coding.label] : [protocolLabel]
@@ -166,11 +169,16 @@ final class Messages {
         var rest = bytes
         while !rest.isEmpty, wantsContent {
             let slice = UnsafeRawBufferPointer(rebasing: rest.prefix(inflater.sliceRoom))
+            if inflater.isAligned { sliceFrom = wireBytes }
             inflater.give(slice)
             drain(inflater)
             wireBytes += UInt64(slice.count)
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
-            map.places.mark(raw: wireBytes, decoded: contentBytes, aligned: inflater.isAligned)
+            if inflater.withholds {
+                map.places.mark(withheldFrom: sliceFrom, decoded: contentBytes, aligned: inflater.isAligned)
+            } else {
+                map.places.mark(raw: wireBytes, decoded: contentBytes, aligned: inflater.isAligned)
+            }
         }
         skip(rest.count)
         isUnmarked = false
@@ -295,6 +303,7 @@ final class Messages {
         guard wantsContent else { return wireBytes }
         var held = each.heldFrom ?? .max
         if isJoining { held = min(held, pair.heldFrom ?? .max, joined.heldFrom ?? .max) }
+        if isCompressed, inflater?.withholds ?? false { held = min(held, contentBytes) }
         if held != .max { return map.places.releasable(before: held) }
         // A header or a control frame goes when it is whole.
         return isUnmarked ? frameEnd : wireBytes

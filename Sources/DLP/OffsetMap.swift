@@ -23,6 +23,14 @@ struct OffsetMap {
         marks.append(Mark(raw: raw, decoded: decoded, aligned: aligned, plain: plain))
     }
 
+    /// As long as nothing more comes out, what has come since `raw` may be of what comes out next.
+    mutating func mark(withheldFrom raw: UInt64, decoded: UInt64, aligned: Bool) {
+        guard let last = marks.last, last.decoded == decoded else {
+            return marks.append(Mark(raw: raw, decoded: decoded, aligned: aligned, plain: false))
+        }
+        if aligned { marks[marks.count - 1].aligned = true }
+    }
+
     /// The longest raw prefix that gives away nothing from `decoded` on.
     func releasable(before decoded: UInt64) -> UInt64 {
         marks.last { $0.decoded <= decoded }?.place(of: decoded) ?? 0

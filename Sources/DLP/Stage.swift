@@ -6,6 +6,8 @@ final class Stage {
     /// A wrong label is found out within these first bytes, which are kept so that they can be read as they are.
     static let headBytes = 1024
     private static let bufferBytes = 16 * 1024
+    /// More than the largest block of zstd (RFC 8878 section 3.1.1.2.4).
+    private static let blockBytes = 256 * 1024
 
     private enum State { case fresh, running, between, failed }
 
@@ -28,6 +30,8 @@ final class Stage {
     private var isBare = false
     private var taken: UInt64 = 0
     private var produced = 0
+    /// What had come out at `keptFrom`.
+    private var producedBefore = 0
     /// The last call filled its output and may have more.
     private var more = false
 
@@ -41,6 +45,9 @@ final class Stage {
     var starved: Bool { input.isEmpty && !more }
     var finished: Bool { state == .between || (state == .fresh && taken == 0) }
     var doubtful: Bool { taken < Self.headBytes && (state == .fresh && taken > 0 || state == .running && isBare) }
+
+    /// Bytes of a block have come that comes out when it is whole: what is not compressed in it is plain to everybody.
+    var withholds: Bool { coding == .zstd && state == .running }
 
     func give(_ bytes: UnsafeRawBufferPointer) { input = bytes }
 
@@ -64,9 +71,11 @@ final class Stage {
 
     private func keep(_ slice: UnsafeRawBufferPointer) {
         let boundary = taken % UInt64(Self.sliceBytes) == 0
-        if boundary && taken >= UInt64(Self.headBytes) {
+        let isOut = coding != .zstd || produced > producedBefore || kept.count >= Self.blockBytes
+        if boundary && taken >= UInt64(Self.headBytes) && isOut {
             kept.removeAll(keepingCapacity: true)
             keptFrom = taken
+            producedBefore = produced
         }
         keptUnread = kept.count
         kept.append(contentsOf: slice)
@@ -129,6 +138,11 @@ final class Stage {
         let (used, filled) = run(slice, output, producedMax)
         if used < slice.count { kept.removeLast(slice.count - used) }
         advance(used)
+        if state == .between {
+            // What came so far was what it said: it is not to be read once more as it is.
+            kept.removeAll(keepingCapacity: true)
+            keptFrom = taken
+        }
         return filled
     }
 

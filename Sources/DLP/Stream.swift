@@ -316,7 +316,10 @@ final class Stream {
         case .blind: return rawBytes
         case .fresh: return 0
         case .coded(let decoder) where decoder.doubtful: return 0
-        default: return min(reading.held(list).map(releasable(before:)) ?? rawBytes, containers?.held ?? .max)
+        default:
+            let withholds = if case .coded(let decoder) = source { decoder.withholds } else { false }
+            let open = reading.held(list) ?? (withholds ? valueBytes : nil)
+            return min(open.map(releasable(before:)) ?? rawBytes, containers?.held ?? .max)
         }
     }
 

@@ -31,9 +31,8 @@ extension Stream {
                 scan(filled, ended: true, settle: false)
                 return readOn(rest, slice.count, decoder, outcome, stage, end: end, settle: settle)
             }
-            rawBytes += UInt64(slice.count)
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
-            mark()
+            mark(slice.count, decoder)
         }
         if end {
             decoder.end()
@@ -43,10 +42,18 @@ extension Stream {
         scan(filled, ended: end, settle: settle)
     }
 
-    private func mark() {
-        let isAligned = rawBytes % UInt64(Stage.sliceBytes) == 0
-        map.mark(raw: rawBytes, decoded: valueBytes, aligned: isAligned)
-        containers?.mark(raw: rawBytes, decoded: valueBytes, aligned: isAligned)
+    /// Bytes of one slice have been decoded.
+    private func mark(_ count: Int, _ decoder: Decoder) {
+        let sliceFrom = rawBytes - rawBytes % UInt64(Stage.sliceBytes)
+        rawBytes += UInt64(count)
+        let (raw, decoded) = (rawBytes, valueBytes)
+        let aligned = raw % UInt64(Stage.sliceBytes) == 0
+        let mark: (inout OffsetMap) -> Void =
+            decoder.withholds
+            ? { $0.mark(withheldFrom: sliceFrom, decoded: decoded, aligned: aligned) }
+            : { $0.mark(raw: raw, decoded: decoded, aligned: aligned) }
+        mark(&map)
+        containers?.mark(mark)
     }
 
     /// Takes all that the decoder has for the slice it was given.
@@ -93,8 +100,9 @@ extension Stream {
         let unread = stage.input
         decoder.drop(from: index)
         begin(from: stage.keptFrom)
-        map.mark(raw: rawBytes - rawBytes % UInt64(Stage.sliceBytes), decoded: 0, aligned: true)
-        containers?.mark(raw: rawBytes - rawBytes % UInt64(Stage.sliceBytes), decoded: 0, aligned: true)
+        let sliceFrom = rawBytes - rawBytes % UInt64(Stage.sliceBytes)
+        map.mark(raw: sliceFrom, decoded: 0, aligned: true)
+        containers?.mark { $0.mark(raw: sliceFrom, decoded: 0, aligned: true) }
         valueBytes = UInt64(stage.kept.count + unread.count)
         stage.kept.withUnsafeBytes { scanWhole($0, end: false, settle: false) }
         withExtendedLifetime(stage) { scanWhole(unread, end: false, settle: false) }
@@ -112,8 +120,7 @@ extension Stream {
             return readOn(raw, sliceBytes, decoder, outcome, stage, end: end, settle: settle)
         }
         scan(filled, ended: false, settle: false)
-        rawBytes += UInt64(sliceBytes)
-        mark()
+        mark(sliceBytes, decoder)
         readCoded(UnsafeRawBufferPointer(rebasing: raw[sliceBytes...]), decoder, end: end, settle: settle)
     }
 }

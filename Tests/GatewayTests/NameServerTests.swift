@@ -245,8 +245,8 @@ import Testing
         let records = bench.sessions
         try #require(records.count == 3)
         #expect(records[0].contains(#""dns":{"name":"***********.good.test","#))
-        #expect(records[0].contains(#""findings":[{"sensor":"word","rule":"word","action":"deny","#))
-        #expect(records[0].contains(#""confidence":"high","context":"name""#))
+        #expect(records[0].contains(#""findings":[{"sensor":"word","rule":"word","version":"#))
+        #expect(records[0].contains(#""action":"deny","confidence":"high","context":"name""#))
         #expect(records[0].contains(#""reason":"finding""#) && !records[0].contains("1234"))
         #expect(records[2].contains(#""name":"******.good.test""#) && records[2].contains(#""action":"deny""#))
         #expect(bench.events.allSatisfy { !$0.contains("1234") && !$0.contains("9876") })

@@ -77,9 +77,9 @@ final class Containers {
         leaf.reset()
     }
 
-    /// As `OffsetMap.mark`, of the body.
-    func mark(raw: UInt64, decoded: UInt64, aligned: Bool) {
-        if isReading { body.places.mark(raw: raw, decoded: decoded, aligned: aligned) }
+    /// Makes a mark of the body.
+    func mark(_ make: (inout OffsetMap) -> Void) {
+        if isReading { make(&body.places) }
     }
 
     // MARK: Reading
