@@ -324,6 +324,7 @@ final class Stream {
     }
 
     func releaseTail() {
-        released = max(released, min(rawBytes + UInt64(head.count), deniedAt ?? .max))
+        let most = min(deniedAt ?? .max, containers?.deniedAt ?? .max)
+        released = max(released, min(rawBytes + UInt64(head.count), most))
     }
 }

@@ -46,14 +46,14 @@ extension Stream {
     private func mark(_ count: Int, _ decoder: Decoder) {
         let sliceFrom = rawBytes - rawBytes % UInt64(Stage.sliceBytes)
         rawBytes += UInt64(count)
-        let (raw, decoded) = (rawBytes, valueBytes)
-        let aligned = raw % UInt64(Stage.sliceBytes) == 0
-        let mark: (inout OffsetMap) -> Void =
-            decoder.withholds
-            ? { $0.mark(withheldFrom: sliceFrom, decoded: decoded, aligned: aligned) }
-            : { $0.mark(raw: raw, decoded: decoded, aligned: aligned) }
-        mark(&map)
-        containers?.mark(mark)
+        let (raw, decoded, aligned) = (rawBytes, valueBytes, rawBytes % UInt64(Stage.sliceBytes) == 0)
+        if decoder.withholds {
+            map.mark(withheldFrom: sliceFrom, decoded: decoded, aligned: aligned)
+            containers?.mark { $0.mark(withheldFrom: sliceFrom, decoded: decoded, aligned: aligned) }
+        } else {
+            map.mark(raw: raw, decoded: decoded, aligned: aligned)
+            containers?.mark { $0.mark(raw: raw, decoded: decoded, aligned: aligned) }
+        }
     }
 
     /// Takes all that the decoder has for the slice it was given.
