@@ -1,7 +1,7 @@
 import CLinux
 
 /// Reads on from a place at which patterns could begin, for all of them at once, and says which it finds: deterministic, made
-/// from a `Program` breadth first until it is as large as it may be. What it does not decide it calls found, and PCRE2
+/// from a `Program`, likely states first, until it is as large as it may be. What it does not decide it calls found, and PCRE2
 /// judges.
 ///
 /// Its first byte is the one before the place. A found pattern is not followed further; where no other end of it could have
@@ -43,15 +43,15 @@ struct Automaton {
         number(builder, roots)
     }
 
-    /// State 0 first, then those that find nothing, then the others.
+    /// State 0 first, then those that find nothing, then the others; the likely ones lie together.
     private mutating func number(_ builder: AutomatonBuilder, _ roots: [Int]) {
         let states = builder.states
         while 1 << shift < builder.classCount + 2 { shift += 1 }
-        let silent = states.indices.filter { $0 == 0 || states[$0].findings.isEmpty }
-        let telling = states.indices.filter { $0 != 0 && !states[$0].findings.isEmpty }
-        firstFinding = silent.count
+        let silent = builder.order.filter { states[$0].findings.isEmpty }
+        let telling = builder.order.filter { !states[$0].findings.isEmpty }
+        firstFinding = silent.count + 1
         var numbers = [UInt16](repeating: 0, count: states.count)
-        for (number, state) in (silent + telling).enumerated() { numbers[state] = UInt16(number) }
+        for (number, state) in (silent + telling).enumerated() { numbers[state] = UInt16(number + 1) }
         table = [UInt16](repeating: 0, count: states.count << shift)
         for (state, targets) in builder.targets.enumerated() {
             let row = Int(numbers[state]) << shift
@@ -86,6 +86,11 @@ struct AutomatonBuilder {
     private var known: [State: Int32] = [:]
     /// How likely a state is reached in text, roughly.
     private var chances: [Double] = []
+    /// Those that are to be expanded, each in the row of its chance: the likely ones come first.
+    private var waiting = [[Int]](repeating: [], count: 64)
+    /// All but state 0 as they came, once they are expanded.
+    private(set) var order: [Int] = []
+    private var isDone: [Bool] = []
     /// By class and set.
     private var contains: [[Bool]] = []
     private var classChances: [Double] = []
@@ -131,7 +136,7 @@ struct AutomatonBuilder {
 
     private mutating func state(_ state: State, chance: Double) -> Int32 {
         if let index = known[state] {
-            chances[Int(index)] = max(chances[Int(index)], chance)
+            raise(Int(index), to: max(chances[Int(index)], chance))
             return index
         }
         let index = Int32(states.count)
@@ -139,15 +144,27 @@ struct AutomatonBuilder {
         states.append(state)
         targets.append([])
         chances.append(chance)
+        isDone.append(index == 0)
+        waiting[row(chance)].append(Int(index))
         return index
     }
+
+    private mutating func raise(_ index: Int, to chance: Double) {
+        if row(chance) < row(chances[index]) { waiting[row(chance)].append(index) }
+        chances[index] = chance
+    }
+
+    private func row(_ chance: Double) -> Int { chance > 0 ? min(max(-Int(chance.exponent), 0), 63) : 63 }
 
     // MARK: Expanding
 
     mutating func expand() {
-        var at = 1
         var work = 0
-        while at < states.count {
+        while let row = waiting.firstIndex(where: { !$0.isEmpty }) {
+            let at = waiting[row].removeLast()
+            if isDone[at] { continue }
+            isDone[at] = true
+            order.append(at)
             let state = states[at]
             work += state.steps.count
             let isFull = states.count + classCount + 2 > Self.statesMax || work > Self.stepsMax
@@ -156,7 +173,6 @@ struct AutomatonBuilder {
             } else if !state.steps.isEmpty {
                 if isFull || chances[at] < Self.rare && isAlone(state) { giveUp(at) } else { expand(at) }
             }
-            at += 1
         }
     }
 
@@ -200,7 +216,7 @@ struct AutomatonBuilder {
             let signature = relevant.map { contains[next][$0] }
             if let target = known[signature] {
                 row.append(target)
-                chances[Int(target)] += chances[index] * classChances[next]
+                raise(Int(target), to: chances[Int(target)] + chances[index] * classChances[next])
                 continue
             }
             let target = advance(state, next, chance: chances[index] * classChances[next])

@@ -268,21 +268,22 @@ public final class Inspection {
 
     func found(_ match: Match) -> Outcome {
         guard let profile else { return .pass }
-        let reader = profile.readers[match.reader]
-        let rule = profile.rules[reader.rule]
+        // Field by field: a copy of the whole would count references, and a body may be full of matches.
+        let index = profile.readers[match.reader].rule
         if kept.context > 0 { cover(match) }
-        if let destination, let detector = reader.detector, detector.isHome(destination) {
+        if let destination, let detector = profile.readers[match.reader].detector, detector.isHome(destination) {
             return passUntold(match)
         }
-        guard let slot = rule.slot else {
+        guard let slot = profile.rules[index].slot else {
             if kept.isFull(before: match.subject, match.offset) {
                 tally.pointee.findings += 1
                 _ = passUntold(match)
             } else {
-                record(entry(match, rule))
+                record(entry(match, profile.rules[index]))
             }
-            return enforce(rule.action, redactable: match.redactable)
+            return enforce(profile.rules[index].action, redactable: match.redactable)
         }
+        let (reader, rule) = (profile.readers[match.reader], profile.rules[index])
         if reader.bit == rule.wanted & (~rule.wanted &+ 1) { count(match, rule, slot) }
         proofs[slot].seen |= reader.bit
         _ = passUntold(match)
