@@ -33,7 +33,7 @@ static __attribute__((noinline)) void tell(struct search *search, uint32_t state
     for (uint32_t i = automaton->found[index]; i < automaton->found[index + 1]; i++) {
         uint32_t finding = automaton->findings[i], end = WEIR_ASK;
         if (finding & WEIR_CERTAIN) end = at + (finding & WEIR_BEHIND ? 1 : 0);
-        if (finding & WEIR_OPEN && !is_last) end = WEIR_ASK_OPEN;
+        if (finding & WEIR_OPEN) end = is_last ? WEIR_ASK : finding & WEIR_CERTAIN ? WEIR_PENDING : WEIR_ASK_OPEN;
         search->starts[search->found++] = (struct weir_start){start, finding & 0xffffff, end, -1};
     }
 }

@@ -224,7 +224,9 @@ struct AutomatonBuilder {
             row.append(target)
         }
         row.append(advance(state, nil, chance: 0))
-        let open = patterns(of: state).map { UInt32($0) | UInt32(WEIR_OPEN) }
+        let open = patterns(of: state).map {
+            UInt32($0) | UInt32(WEIR_OPEN) | (exact.contains($0) ? UInt32(WEIR_CERTAIN) : 0)
+        }
         row.append(self.state(State(steps: [], afterWord: false, findings: open, isRoot: false), chance: 0))
         targets[index] = row
     }

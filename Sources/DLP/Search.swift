@@ -122,12 +122,16 @@ struct Search {
 
     private static let ask = UInt32(WEIR_ASK)
     private static let askOpen = UInt32(WEIR_ASK_OPEN)
+    private static let pending = UInt32(WEIR_PENDING)
 
     private func answer(
         _ start: weir_start, _ lane: UnsafePointer<Lane>, _ window: Window, _ at: Int, _ cost: inout Int
     ) -> Judge.Answer {
-        if start.end != Self.ask, start.end != Self.askOpen { return .match(end: Int(start.end)) }
-        return judge.answer(lane, window, at: at, cost: &cost)
+        switch start.end {
+        case Self.ask, Self.askOpen: judge.answer(lane, window, at: at, cost: &cost)
+        case Self.pending: .pending
+        default: .match(end: Int(start.end))
+        }
     }
 
     /// The first place from `at` on where the pattern could begin.

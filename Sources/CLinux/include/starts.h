@@ -19,7 +19,7 @@ struct weir_automaton {
 
 // Of a finding; the rest of it is the index of a pattern.
 enum {
-    // The match can end nowhere else: at the byte read last, or behind it.
+    // The match can end nowhere else: at the byte read last, or behind it. Of an open one: it does depend on what comes.
     WEIR_CERTAIN = 1u << 31,
     WEIR_BEHIND = 1u << 30,
     // Bytes that have not come could speak against it.
@@ -76,7 +76,7 @@ struct weir_start {
     // For the caller, to link those of one pattern.
     int32_t next;
 };
-enum { WEIR_ASK = 0u, WEIR_ASK_OPEN = 0xffffffffu };
+enum { WEIR_ASK = 0u, WEIR_ASK_OPEN = 0xffffffffu, WEIR_PENDING = 0xfffffffeu };
 
 // What the machine can do, best last.
 enum weir_vectors { WEIR_PLAIN, WEIR_16_BYTES, WEIR_32_BYTES };
