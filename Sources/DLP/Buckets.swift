@@ -194,17 +194,25 @@ struct Buckets {
         return true
     }
 
-    /// What the first bytes of every match of these patterns are of, and how many: as tells the most.
-    static func probe(_ expressions: [Expression]) -> (set: ByteSet, length: Int)? {
-        var set = ByteSet()
-        var best: (set: ByteSet, length: Int, chance: Double)?
-        for at in 0..<min(expressions.map(\.prefix.count).min() ?? 0, 16) {
-            for expression in expressions { set = set.union(expression.prefix[at]) }
-            let common = (UInt8.min...UInt8.max).reduce(0) { set.contains($1) ? $0 + Commonness.within($1) : $0 }
-            let chance = (0..<at).reduce(min(common, 1)) { product, _ in product * min(common, 1) }
-            if chance < best?.chance ?? 0.9 { best = (set, at + 1, chance) }
+    /// A set, and those of the first sixteen places (bits) where every match of these patterns has one of it: as tell the most.
+    static func probe(_ expressions: [Expression]) -> (set: ByteSet, places: UInt16)? {
+        let sets = (0..<min(expressions.map(\.prefix.count).min() ?? 0, 16)).map { at in
+            expressions.reduce(ByteSet()) { $0.union($1.prefix[at]) }
         }
-        return best.map { ($0.set, $0.length) }
+        var set = ByteSet()
+        var best: (set: ByteSet, places: UInt16, chance: Double)?
+        for more in sets {
+            set = set.union(more)
+            let common = (UInt8.min...UInt8.max).reduce(0) { set.contains($1) ? $0 + Commonness.within($1) : $0 }
+            var places: UInt16 = 0
+            var chance = 1.0
+            for at in sets.indices where sets[at].isSubset(of: set) {
+                places |= 1 << UInt16(at)
+                chance *= min(common, 1)
+            }
+            if chance < best?.chance ?? 0.9 { best = (set, places, chance) }
+        }
+        return best.map { ($0.set, $0.places) }
     }
 
     // MARK: Stretches

@@ -78,7 +78,7 @@ final class StartPlan: @unchecked Sendable {
                 $0.storeBytes(of: roots[index], toByteOffset: index * 2, as: UInt16.self)
             }
             if let probe = Buckets.probe(bucket.patterns.map { expressions[$0] }) {
-                let made = weir_probe(set: set(probe.set), places: UInt16(truncatingIfNeeded: 1 << probe.length - 1))
+                let made = weir_probe(set: set(probe.set), places: probe.places)
                 withUnsafeMutableBytes(of: &keys.probes) {
                     $0.storeBytes(of: made, toByteOffset: index * MemoryLayout<weir_probe>.stride, as: weir_probe.self)
                 }
