@@ -6,7 +6,9 @@ import random
 import time
 import zlib
 
+import brotli
 import pytest
+import zstandard
 
 from gateway import SSN_SENSOR
 from net import POD_DH157, POD_OTHER
@@ -162,26 +164,30 @@ def multi_member(body):
     return gzip.compress(body[:9]) + gzip.compress(body[9:])
 
 
-def brotli(body):
+def stored_brotli(body):
     """One meta-block that is stored as it is (RFC 7932 section 9.2), and an empty one that ends it."""
     header = 1 << 20 | (len(body) - 1) << 4
     return header.to_bytes(3, "little") + body + b"\x03"
 
 
-def zstd(body):
+def raw_zstd(body):
     """A frame of one raw block (RFC 8878 section 3.1.1)."""
     return b"\x28\xb5\x2f\xfd\x20" + bytes([len(body)]) + (len(body) << 3 | 1).to_bytes(3, "little") + body
 
 
 CODINGS = {
-    "br": (b"br", brotli),
-    "zstd": (b"zstd", zstd),
-    "br in zstd": (b"br, zstd", lambda body: zstd(brotli(body))),
-    "zstd in br in gzip": (b"zstd, br, gzip", lambda body: gzip.compress(brotli(zstd(body)))),
-    "zstd that says gzip": (b"gzip", zstd),
+    "br": (b"br", brotli.compress),
+    "zstd": (b"zstd", zstandard.compress),
+    "br, stored": (b"br", stored_brotli),
+    "zstd, raw block": (b"zstd", raw_zstd),
+    "several zstd frames": (b"zstd", lambda body: zstandard.compress(body[:9]) + zstandard.compress(body[9:])),
+    "br in zstd": (b"br, zstd", lambda body: zstandard.compress(brotli.compress(body))),
+    "zstd in br": (b"zstd, br", lambda body: brotli.compress(zstandard.compress(body))),
+    "zstd in br in gzip": (b"zstd, br, gzip", lambda body: gzip.compress(brotli.compress(zstandard.compress(body)))),
+    "zstd that says gzip": (b"gzip", zstandard.compress),
     "gzip that says br": (b"br", gzip.compress),
     "gzip that says nothing": (b"identity", gzip.compress),
-    "zstd that says nothing": (b"identity", zstd),
+    "zstd that says nothing": (b"identity", zstandard.compress),
     "gzip": (b"gzip", gzip.compress),
     "x-gzip": (b"x-gzip", gzip.compress),
     "several gzip members": (b"gzip", multi_member),
@@ -199,10 +205,11 @@ def test_coded_bodies_are_read(world, gateway, origin, case):
     assert finding["match"] == "2*************3"
 
 
-@pytest.mark.parametrize("coding, encode", [("gzip", gzip.compress), ("br", brotli), ("zstd", zstd)])
-def test_every_cut_of_a_coded_body(world, gateway, origin, coding, encode):
+@pytest.mark.parametrize("case", ["gzip", "br", "zstd", "br, stored", "zstd, raw block"])
+def test_every_cut_of_a_coded_body(world, gateway, origin, case):
+    coding, encode = CODINGS[case]
     body = encode(b"name=x&nir=" + NUMBER + b"&end=1")
-    head = request("POST", fields=[f"content-encoding: {coding}"], body=body)[:-len(body)]
+    head = request("POST", fields=["content-encoding: " + coding.decode()], body=body)[:-len(body)]
     for cut in range(1, len(body), 2):
         sock = send(world, b"", pieces=[head + body[:cut], body[cut:]], pause=0.001)
         assert read_response(sock)[0] == 403, f"cut at {cut}"
@@ -210,10 +217,28 @@ def test_every_cut_of_a_coded_body(world, gateway, origin, coding, encode):
     assert origin.received == b""
 
 
-def test_a_clean_gzip_body_arrives_as_it_was(world, gateway, origin):
-    body = gzip.compress(random.Random(1).randbytes(200_000))
-    assert read_response(post(world, body, ["content-encoding: gzip"]))[0] == 200
+@pytest.mark.parametrize("case", ["gzip", "br", "zstd", "br in zstd"])
+def test_a_clean_coded_body_arrives_as_it_was(world, gateway, origin, case):
+    coding, encode = CODINGS[case]
+    body = encode(random.Random(1).randbytes(400_000))
+    assert read_response(post(world, body, ["content-encoding: " + coding.decode()]))[0] == 200
     assert origin.received.endswith(body)
+
+
+@pytest.mark.parametrize("case", ["gzip", "br", "zstd", "zstd in br"])
+def test_in_a_streamed_coded_body_no_byte_of_the_match_leaves(world, gateway, case):
+    """Longer than `hold`: what comes before flows on; what the origin got has nothing of the match, nor is it a whole body."""
+    coding, encode = CODINGS[case]
+    noise = bytes(byte | 0x80 for byte in random.Random(4).randbytes(400_000))
+    body = encode(noise + b" nir=" + NUMBER + b" " + noise)
+    with Origin(world, 8080) as origin:
+        read_all(post(world, body, ["content-encoding: " + coding.decode()], timeout=8))
+        time.sleep(0.2)
+        assert origin.requests == 0
+        sent = origin.received.split(b"\r\n\r\n", 1)[-1]
+        assert body.startswith(sent) and 0 < len(sent) < len(encode(noise))
+        assert NUMBER[:4] not in sent
+    assert gateway.sessions(action="deny", reason="finding")
 
 
 def test_redact_keeps_length_and_hides_everything(world, gateway):
@@ -313,6 +338,7 @@ def test_a_decompression_bomb_is_an_outcome_not_a_pass(world, gateway, origin):
 
 def test_what_cannot_be_decoded_is_never_silently_clean(world, gateway, origin):
     for body, coding in ((b"this is not gzip at all", "gzip"), (gzip.compress(random.Random(2).randbytes(100))[:60], "gzip"),
+                         (b"this is not zstd at all", "zstd"), (brotli.compress(b"this was brotli")[:-2], "br"),
                          (b"anything", "unheard-of")):
         sock = post(world, body, [f"content-encoding: {coding}"], source=POD_OTHER)
         assert read_response(sock)[0] == 403, body
