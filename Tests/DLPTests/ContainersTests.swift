@@ -119,6 +119,63 @@ import Testing
         #expect(inspection.findings == findings)
     }
 
+    static let codingCases: [(codings: [ContentCoding], encode: @Sendable ([UInt8]) -> [UInt8])] = [
+        ([.zstd], { Pack.zstd($0) }), ([], { Pack.zstd($0) }), ([.gzip], { Pack.gzip($0) }), ([.br], { Pack.br($0) }),
+        ([.zstd, .br], { Pack.br(Pack.zstd($0)) }), ([.gzip, .zstd], { Pack.zstd(Pack.gzip($0)) }),
+    ]
+
+    /// A file in a container in a coded body: what was released, decoded and unpacked as far as it goes, gives away no byte
+    /// of the match; nor do the released bytes themselves, where neither compresses.
+    @Test(arguments: codingCases.indices) func aMatchInACodedContainerIsHeld(_ index: Int) throws {
+        let (codings, encode) = Self.codingCases[index]
+        let number = Array("4111111111111111".utf8)
+        let profile = try Make.builtIn()
+        let inspection = Inspection(scratch: Scratch())
+        var dice = Dice(UInt64(index))
+        // The larger takes more than one block of zstd.
+        for size in [3000, 150_000] {
+            let noise = (0..<size).map { _ in UInt8(dice.below(256)) }
+            let secret = noise + Array("pan ".utf8) + number + Array("; ".utf8) + noise
+            let containers: [(body: [UInt8], reader: (ContainerBudget) -> any ContainerReader)] = [
+                (Self.zip("a", secret, method: 0), ZipReader.init), (Self.zip("a", secret), ZipReader.init),
+                (TarTests.entry("a", secret) + TarTests.zeros, TarReader.init),
+                (Pack.gzip(secret), GzipReader.init),
+            ]
+            for (container, reader) in containers {
+                let coded = encode(container)
+                let inPlain = coded.firstRange(of: number)?.lowerBound ?? coded.count
+                let step = max(dice.below(coded.count / 4), 1)
+                let cutsCases = [
+                    [], Array(stride(from: 0, to: coded.count, by: size > 3000 ? 1021 : 7)),
+                    Array(stride(from: step, to: coded.count, by: step)), dice.cuts(coded.count, most: 30),
+                ]
+                for cuts in cutsCases {
+                    inspection.reset(profile)
+                    let sent = StreamTests.forward(inspection, coded, cuts: cuts, codings: codings)
+                    #expect(inspection.verdict == .deny)
+                    #expect(sent.count <= inPlain)
+                    let decoder = codings.isEmpty ? [.zstd] : codings
+                    let taken = Taken(reader(ContainerBudget(Limits())), Self.decoded(sent, decoder))
+                    #expect(taken.entries.allSatisfy { $0.content.count <= noise.count + 4 })
+                }
+            }
+        }
+    }
+
+    /// All that comes out of the first bytes of a coded body.
+    static func decoded(_ body: [UInt8], _ codings: [ContentCoding]) -> [UInt8] {
+        let decoder = Decoder(codings, limits: Limits())
+        return body.withUnsafeBytes { bytes in
+            decoder.push(bytes, rawEnd: UInt64(bytes.count))
+            var output: [UInt8] = []
+            var room = [UInt8](repeating: 0, count: 65536)
+            while case .bytes(let count) = room.withUnsafeMutableBytes({ decoder.pull(into: $0) }) {
+                output += room[..<count]
+            }
+            return output
+        }
+    }
+
     /// Small files, one after the other, in small pieces.
     @Test(arguments: [1, 7, 17, 64]) func manyInPieces(_ count: Int) throws {
         let profile = try Make.builtIn()
