@@ -49,9 +49,13 @@ final class Expression: @unchecked Sendable {
         digitsMin = syntax.digitsMin
         refusedBefore = syntax.refusedBefore
         prefix = Self.agreed(syntax.prefix, firstBytes, lengthMin)
+        if !syntax.takesBytes {
+            throw Refusal(message: "can match nothing but the empty string, expected one that takes what it looks for")
+        }
         if lookBehind > limits.matchBytes {
             throw Refusal(
-                message: "looks back \(behind) bytes, expected at most limits.match_bytes (\(limits.matchBytes))")
+                message:
+                    "looks back \(lookBehind - 1) bytes, expected less than limits.match_bytes (\(limits.matchBytes))")
         }
         code = try Self.compile(bytes, common | PCRE2_ANCHORED)
         if pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) != 0 {

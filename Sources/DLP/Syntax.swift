@@ -28,6 +28,8 @@ struct Syntax: Sendable {
     let mindsLastNewline: Bool
     /// Bytes of the longest match with what it looks ahead at, or none.
     let lengthMax: Int?
+    /// Some match takes a byte, or could as far as is known here.
+    let takesBytes: Bool
     /// No match has fewer digits.
     let digitsMin: Int
     /// What cannot stand before a match.
@@ -49,6 +51,7 @@ struct Syntax: Sendable {
         lookBehindDepth = parser.lookBehindDepth
         mindsLastNewline = parser.mindsLastNewline
         lengthMax = Self.longest(node)
+        takesBytes = Self.takesBytes(node)
         digitsMin = Self.fewestDigits(node)
         let prefix = Self.prefix(node)
         self.prefix = prefix
@@ -133,6 +136,15 @@ struct Syntax: Sendable {
             guard let length = longest(part) else { return nil }
             if length == 0 { return 0 }
             return count.map { length.multipliedClamping(by: $0) }
+        }
+    }
+
+    private static func takesBytes(_ node: Node) -> Bool {
+        switch node {
+        case .byte: true
+        case .ahead, .wordBoundary, .notAfter, .notBefore: false
+        case .sequence(let parts), .choice(let parts): parts.contains(where: takesBytes)
+        case .repeated(let part, _, let most): most != 0 && takesBytes(part)
         }
     }
 

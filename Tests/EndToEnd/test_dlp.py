@@ -43,7 +43,7 @@ services:
     rules: [{to: any, action: allow}]
   - name: dh157.default
     mode: protect
-    sensors: {nir: redact}
+    sensors: {nir: redact, slow: deny, both-ways: deny}
     rules: [{to: any, action: allow}]
   - name: other.default
     mode: protect
@@ -351,12 +351,30 @@ def test_what_cannot_be_decoded_is_never_silently_clean(world, gateway, origin):
             assert session["uninspectable"] and session["action"] == "alert", "alert lets it by and says so"
 
 
-def test_a_pattern_that_backtracks_for_ever_is_bounded(world, gateway, origin):
+def test_a_pattern_that_backtracks_for_ever_is_an_outcome(world, gateway, origin):
     start = time.monotonic()
     sock = post(world, b"x" * 3000 + b"z", source=POD_OTHER, timeout=30)
-    status = read_response(sock)[0]
+    assert read_response(sock)[0] == 403
     assert time.monotonic() - start < 5
-    assert status in (200, 403)
+    session = gateway.session_of(sock)
+    assert (session["action"], session["uninspectable"]) == ("deny", "pattern_overrun")
     start = time.monotonic()
     assert read_response(post(world, b"ok"))[0] == 200
     assert time.monotonic() - start < 1
+
+
+def test_where_a_pattern_gave_up_the_stream_goes_on_and_others_read_it(world, gateway):
+    hostile = b"x" * 400_000
+    with Origin(world, 8080) as origin:
+        sock = post(world, hostile, source=POD_DH157, timeout=30)
+        assert read_response(sock)[0] == 200
+        assert origin.received.endswith(hostile)
+        session = gateway.session_of(sock)
+        assert (session["action"], session["uninspectable"]) == ("alert", "pattern_overrun")
+    with Origin(world, 8080) as origin:
+        sock = post(world, hostile + b" TOPSECRET-1234 " + hostile, source=POD_DH157, timeout=30)
+        read_all(sock)
+        assert origin.requests == 0 and b"TOPSECRET" not in origin.received
+        session = gateway.session_of(sock)
+        assert (session["action"], session["uninspectable"]) == ("deny", "pattern_overrun")
+        assert [finding["sensor"] for finding in session["findings"]] == ["both-ways"]
