@@ -91,15 +91,17 @@ if Context.environment["WEIR_FUZZ"] != nil {
             swiftSettings: house + [.unsafeFlags(["-parse-as-library"])])
     }
     package.targets += [
+        .target(
+            name: "FuzzSupport", dependencies: ["Bytes", "DLP"], path: "Tests/Support/Fuzz", swiftSettings: house),
         fuzz("HTTP1", ["HTTP"], exclude: ["corpus", "dictionary"]),
         fuzz("HTTP2", ["Bytes", "HTTP"]),
         fuzz("DNS", ["Bytes", "DNS"]),
         fuzz("DNSAnswer", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),
-        fuzz("DLP", ["Bytes", "DLP"]),
-        fuzz("Containers", ["Bytes", "DLP"]),
-        fuzz("WebSocket", ["Bytes", "DLP", "HTTP"]),
-        fuzz("GRPC", ["Bytes", "DLP", "HTTP"]),
+        fuzz("DLP", ["Bytes", "DLP", "FuzzSupport"]),
+        fuzz("Containers", ["Bytes", "DLP", "FuzzSupport"]),
+        fuzz("WebSocket", ["Bytes", "DLP", "HTTP", "FuzzSupport"]),
+        fuzz("GRPC", ["Bytes", "DLP", "HTTP", "FuzzSupport"]),
         fuzz("TLSClient", ["Bytes", "COpenSSL", "TLS"]),
     ]
 }

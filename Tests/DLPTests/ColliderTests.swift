@@ -24,10 +24,7 @@ import Testing
     ) -> Bool {
         inspection.reset(profile)
         inspection.read(body, cuts: cuts)
-        let found = inspection.findings.map {
-            Oracle.Span(
-                pattern: Int($0.sensor.dropFirst()) ?? -1, start: Int($0.offset), end: Int($0.offset) + $0.length)
-        }
+        let found = inspection.spans
         let expected = Oracle.matches(regexes, body)
         if found == expected && inspection.overruns == 0 { return true }
         Issue.record(
@@ -130,12 +127,7 @@ import Testing
                 }
                 inspection.reset(profile)
                 body.withUnsafeBytes { inspection.scan($0, as: .header) }
-                let found = inspection.findings.map {
-                    Oracle.Span(
-                        pattern: Int($0.sensor.dropFirst()) ?? -1, start: Int($0.offset),
-                        end: Int($0.offset) + $0.length)
-                }
-                #expect(found == Oracle.matches(regexes, body), "\(regexes)")
+                #expect(inspection.spans == Oracle.matches(regexes, body), "\(regexes)")
             }
         }
     }

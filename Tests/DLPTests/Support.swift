@@ -58,4 +58,12 @@ extension Inspection {
         feed(.request, body[from...], end: true)
         finish()
     }
+
+    /// What was found with a profile of `Make.profile`, as the oracle tells it.
+    var spans: [Oracle.Span] {
+        findings.map {
+            Oracle.Span(
+                pattern: Int($0.sensor.dropFirst()) ?? -1, start: Int($0.offset), end: Int($0.offset) + $0.length)
+        }
+    }
 }

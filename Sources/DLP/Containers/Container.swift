@@ -41,6 +41,25 @@ protocol ContainerReader: AnyObject {
     func finish() -> ContainerStep
 }
 
+/// A reader that goes on state by state.
+protocol SteppingReader: ContainerReader {
+    /// Offset in the container of the first byte that is still to be looked at when a state is.
+    var place: UInt64 { get set }
+    /// Nil where there is more to do with what there is.
+    func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep?
+}
+
+extension SteppingReader {
+    func step(_ input: inout UnsafeRawBufferPointer) -> ContainerStep {
+        while true {
+            let before = input.count
+            let step = advance(&input)
+            place += UInt64(before - input.count)
+            if let step { return step }
+        }
+    }
+}
+
 /// What all containers of one body may give together, however they are nested.
 final class ContainerBudget {
     /// The largest source trees have a tenth of it; a million empty files of a zip need 30 MB.

@@ -3,7 +3,7 @@
 /// ```
 ///   head ─▶ extra length ─▶ extra ─▶ name ─▶ comment ─▶ head checksum ─▶ begin ─▶ deflated ─▶ tail ─▶ head
 /// ```
-final class GzipReader: ContainerReader {
+final class GzipReader: SteppingReader {
     private enum State {
         case head, extraLength, extra(left: Int), name, comment, checksum, begin, deflated, tail, padding, over, dead
     }
@@ -19,21 +19,12 @@ final class GzipReader: ContainerReader {
     private var name: [UInt8] = []
     /// The entry that all members are.
     private var begun = false
-    private var place: UInt64 = 0
+    var place: UInt64 = 0
     private var dataFrom: UInt64 = 0
 
     init(_ budget: ContainerBudget) {
         self.budget = budget
         inflater = Inflater(.bare, budget)
-    }
-
-    func step(_ input: inout UnsafeRawBufferPointer) -> ContainerStep {
-        while true {
-            let before = input.count
-            let step = advance(&input)
-            place += UInt64(before - input.count)
-            if let step { return step }
-        }
     }
 
     func finish() -> ContainerStep {
@@ -51,7 +42,7 @@ final class GzipReader: ContainerReader {
         }
     }
 
-    private func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
+    func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
         switch state {
         case .head:
             guard head.fill(Self.headBytes, from: &input) else { return .starved }

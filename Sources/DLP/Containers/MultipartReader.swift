@@ -8,7 +8,7 @@
 /// ```
 /// Only the first byte of what a delimiter is looked for by is a line feed, so that after a byte that does not fit the search
 /// begins anew, and what was held back is the front of the delimiter itself.
-final class MultipartReader: ContainerReader {
+final class MultipartReader: SteppingReader {
     private enum State {
         /// Within a part or, before the first, within nothing.
         case content
@@ -37,7 +37,7 @@ final class MultipartReader: ContainerReader {
     private var fields = PartFields()
     /// The two bytes behind a delimiter.
     private var behind: [UInt8] = []
-    private var place: UInt64 = 0
+    var place: UInt64 = 0
     private let held: UnsafeMutableRawBufferPointer
 
     /// `boundary`: of the parameter of the content type, without the dashes.
@@ -50,15 +50,6 @@ final class MultipartReader: ContainerReader {
     }
 
     deinit { held.deallocate() }
-
-    func step(_ input: inout UnsafeRawBufferPointer) -> ContainerStep {
-        while true {
-            let before = input.count
-            let step = advance(&input)
-            place += UInt64(before - input.count)
-            if let step { return step }
-        }
-    }
 
     func finish() -> ContainerStep {
         switch state {
@@ -78,7 +69,7 @@ final class MultipartReader: ContainerReader {
         }
     }
 
-    private func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
+    func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
         switch state {
         case .content: return content(&input)
         case .over:

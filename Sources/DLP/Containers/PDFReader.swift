@@ -5,7 +5,7 @@
 ///   objects ─ stream ─▶ line ─▶ packed ─ endstream ─▶ objects      finish: what the tables of fonts make of the text
 /// ```
 /// What cannot be undone is told at the end, when it is known whether all is encrypted.
-final class PDFReader: ContainerReader {
+final class PDFReader: SteppingReader {
     private enum State { case objects, line(isReturn: Bool), packed, tables, told, dead }
     /// The entry that has begun.
     private enum Open { case none, text, file }
@@ -30,7 +30,7 @@ final class PDFReader: ContainerReader {
     private var pending = UnsafeRawBufferPointer(start: nil, count: 0)
     private var pendingFrom: UInt64 = 0
 
-    private var place: UInt64 = 0
+    var place: UInt64 = 0
     /// Where the slice begins that is read, or the stream within it.
     private var mark: UInt64 = 0
     private var dataFrom: UInt64 = 0
@@ -43,16 +43,7 @@ final class PDFReader: ContainerReader {
 
     deinit { out.deallocate() }
 
-    func step(_ input: inout UnsafeRawBufferPointer) -> ContainerStep {
-        while true {
-            let before = input.count
-            let step = advance(&input)
-            place += UInt64(before - input.count)
-            if let step { return step }
-        }
-    }
-
-    private func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
+    func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
         switch state {
         case .objects:
             if let step = flush() { return step }

@@ -6,7 +6,7 @@
 ///   header ─▶ content │ long name │ pax records │ more of a sparse map ─▶ padding ─▶ header
 ///     └ lost: looks for the next block that is a header
 /// ```
-final class TarReader: ContainerReader {
+final class TarReader: SteppingReader {
     private enum State {
         case header, begin, sparse
         case content(left: UInt64)
@@ -25,21 +25,12 @@ final class TarReader: ContainerReader {
     private var pax = PaxRecords()
     /// Of what is to be skipped after the entry so that the next header begins a block.
     private var padding = 0
-    private var place: UInt64 = 0
+    var place: UInt64 = 0
     /// Blocks of zeros were seen where a header should be: the end, behind which another archive may follow.
     private var ended = false
     private var lost = false
 
     init(_ budget: ContainerBudget) { self.budget = budget }
-
-    func step(_ input: inout UnsafeRawBufferPointer) -> ContainerStep {
-        while true {
-            let before = input.count
-            let step = advance(&input)
-            place += UInt64(before - input.count)
-            if let step { return step }
-        }
-    }
 
     func finish() -> ContainerStep {
         switch state {
@@ -61,7 +52,7 @@ final class TarReader: ContainerReader {
         }
     }
 
-    private func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
+    func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
         switch state {
         case .header:
             guard block.fill(Self.blockBytes, from: &input) else { return .starved }

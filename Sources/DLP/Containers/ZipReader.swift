@@ -9,7 +9,7 @@ import CCodecs
 ///   record ─▶ head ─▶ name ─▶ extra ─▶ begin ─▶ stored │ found │ deflated │ refused ─▶ over ─▶ descriptor ─▶ record
 ///     └─ lost: looks for a signature           found: its end is looked for in the content
 /// ```
-final class ZipReader: ContainerReader {
+final class ZipReader: SteppingReader {
     private enum State {
         case record, head(ZipRecord), name(left: Int), extra, begin
         case stored(left: UInt64), found, deflated(left: UInt64?), refused
@@ -23,8 +23,8 @@ final class ZipReader: ContainerReader {
     private var name = Gather()
     private var entry: ZipEntry?
     private var inflater: Inflater?
-    /// Offsets in the container of the next byte of input and of the entry's content.
-    private var place: UInt64 = 0
+    var place: UInt64 = 0
+    /// Where the entry's content begins.
     private var dataFrom: UInt64 = 0
     /// What a descriptor behind the entry has to say.
     private var tally = ZipTally()
@@ -41,15 +41,6 @@ final class ZipReader: ContainerReader {
     init(_ budget: ContainerBudget) { self.budget = budget }
 
     deinit { spill.deallocate() }
-
-    func step(_ input: inout UnsafeRawBufferPointer) -> ContainerStep {
-        while true {
-            let before = input.count
-            let step = advance(&input)
-            place += UInt64(before - input.count)
-            if let step { return step }
-        }
-    }
 
     func finish() -> ContainerStep {
         switch state {
@@ -71,8 +62,7 @@ final class ZipReader: ContainerReader {
         }
     }
 
-    /// Nil where there is more to do with what there is.
-    private func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
+    func advance(_ input: inout UnsafeRawBufferPointer) -> ContainerStep? {
         switch state {
         case .record: return seek(&input)
         case .head(let record):
