@@ -104,7 +104,7 @@ import Testing
             texts: [],
             outcomes: ["encrypted 0"]),
         ContainerCase(
-            name: "unknown filter", body: file(stream("/Filter/LZWDecode", [1]), stream("", Array(show.utf8))),
+            name: "unknown filter", body: file(stream("/Filter/Crypt", [1]), stream("", Array(show.utf8))),
             labels: ["pdf"],
             texts: ["pan 41111111\n"], outcomes: ["undecodable 1"]),
         ContainerCase(

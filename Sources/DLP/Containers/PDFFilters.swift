@@ -1,33 +1,27 @@
 /// Undoes the filters of one stream of a PDF, outermost first (ISO 32000-1 section 7.4).
 final class PDFFilters {
-    private enum Stage {
-        case flate(Inflater)
-        case text(TextFilter)
-
-        func pull(_ input: inout UnsafeRawBufferPointer) -> Inflater.Pulled {
-            switch self {
-            // Slices are made before.
-            case .flate(let inflater): inflater.pull(&input, at: 0)
-            case .text(let filter): filter.pull(&input)
-            }
-        }
-    }
-
-    private let stages: [Stage]
+    private let stages: [any PDFStage]
     private let hasEnd: Bool
     /// What each stage was given and has not read yet.
     private var inputs: [UnsafeRawBufferPointer]
 
     /// Nil where there is a filter that cannot be undone, or too many.
-    init?(_ filters: [PDFDictionary.Filter], _ budget: ContainerBudget) {
+    init?(_ filters: [PDFDictionary.Filter], _ parameters: [PDFParameters], _ budget: ContainerBudget) {
         guard !filters.isEmpty, filters.count <= budget.depthMax else { return nil }
-        var stages: [Stage] = []
-        for filter in filters {
+        var stages: [any PDFStage] = []
+        for (index, filter) in filters.enumerated() {
+            let parameters = parameters.indices.contains(index) ? parameters[index] : PDFParameters()
             switch filter {
-            case .flate: stages.append(.flate(Inflater(.zlib, budget)))
-            case .hexadecimal, .ascii85: stages.append(.text(TextFilter(isHexadecimal: filter == .hexadecimal)))
+            case .flate: stages.append(Inflater(.zlib, budget))
+            case .lzw: stages.append(PDFByteStage(PDFLZW(isEarly: parameters.isEarly, budget)))
+            case .runs: stages.append(PDFByteStage(PDFRuns(budget)))
+            case .hexadecimal: stages.append(PDFByteStage(PDFHexadecimal()))
+            case .ascii85: stages.append(PDFByteStage(PDFASCII85()))
             case .image, .unknown: return nil
             }
+            guard filter == .flate || filter == .lzw, parameters.predicts else { continue }
+            guard let predictor = PDFPredictor(parameters) else { return nil }
+            stages.append(PDFByteStage(predictor))
         }
         self.stages = stages
         hasEnd = filters.contains(.flate)
@@ -52,76 +46,63 @@ final class PDFFilters {
             switch pull(index - 1) {
             case .bytes(let run): inputs[index] = run
             case .failed(let outcome): return .failed(outcome)
+            case .ended where !stages[index].hasEnd: return .ended
             case .starved, .ended: return .starved
             }
         }
     }
 }
 
-/// Undoes ASCIIHexDecode and ASCII85Decode.
-private final class TextFilter {
-    private static let bufferBytes = 1024
+/// One filter being undone.
+protocol PDFStage: AnyObject {
+    /// Says itself where it ends; else it does so with what is around it.
+    var hasEnd: Bool { get }
+    func pull(_ input: inout UnsafeRawBufferPointer) -> Inflater.Pulled
+}
 
-    private let isHexadecimal: Bool
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: TextFilter.bufferBytes, alignment: 8)
-    private var filled = 0
-    private var digits = 0
-    private var value: UInt32 = 0
-    private var isOver = false
+extension Inflater: PDFStage {
+    var hasEnd: Bool { true }
 
-    init(isHexadecimal: Bool) { self.isHexadecimal = isHexadecimal }
+    // Slices are made before.
+    func pull(_ input: inout UnsafeRawBufferPointer) -> Pulled { pull(&input, at: 0) }
+}
+
+/// What undoes a filter byte by byte.
+protocol PDFByteDecoder {
+    /// One byte gives no more than this.
+    static var bytesMax: Int { get }
+    static var hasEnd: Bool { get }
+    /// Puts what comes out; tells how it ends, if it does.
+    mutating func read(_ byte: UInt8, _ put: (UInt8) -> Void) -> Inflater.Pulled?
+}
+
+extension PDFByteDecoder {
+    static var hasEnd: Bool { true }
+}
+
+final class PDFByteStage<Decoder: PDFByteDecoder>: PDFStage {
+    private var decoder: Decoder
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: max(1024, 2 * Decoder.bytesMax), alignment: 8)
+    private var last: Inflater.Pulled?
+
+    var hasEnd: Bool { Decoder.hasEnd }
+
+    init(_ decoder: Decoder) { self.decoder = decoder }
 
     deinit { buffer.deallocate() }
 
     func pull(_ input: inout UnsafeRawBufferPointer) -> Inflater.Pulled {
-        filled = 0
-        // A digit gives no more than four bytes.
-        while !isOver, filled + 4 <= buffer.count, let byte = input.take(min(1, input.count)).first {
-            if isHexadecimal { readHexadecimal(byte) } else { read85(byte) }
-        }
-        if filled > 0 { return .bytes(UnsafeRawBufferPointer(rebasing: buffer[..<filled])) }
-        return isOver ? .ended : .starved
-    }
-
-    private func put(_ byte: UInt8) {
-        buffer[filled] = byte
-        filled += 1
-    }
-
-    private func readHexadecimal(_ byte: UInt8) {
-        if byte == UInt8(ascii: ">") {
-            if digits == 1 { put(UInt8(truncatingIfNeeded: value << 4)) }
-            isOver = true
-        } else if let digit = Percent.nibble(byte) {
-            value = value << 4 | UInt32(digit)
-            digits = (digits + 1) % 2
-            if digits == 0 { put(UInt8(truncatingIfNeeded: value)) }
-        }
-    }
-
-    private func read85(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "z") where digits == 0:
-            for _ in 0..<4 { put(0) }
-        case UInt8(ascii: "!")...UInt8(ascii: "u"):
-            value = value &* 85 &+ UInt32(byte - 0x21)
-            digits += 1
-            if digits == 5 { flush() }
-        case UInt8(ascii: "~"):
-            // What is missing of the last group counts as its highest digit.
-            let given = digits
-            while digits > 0, digits < 5 {
-                value = value &* 85 &+ 84
-                digits += 1
+        var (filled, used) = (0, 0)
+        while last == nil, used < input.count, filled + Decoder.bytesMax <= buffer.count {
+            last = decoder.read(input[used]) {
+                buffer[filled] = $0
+                filled += 1
             }
-            flush(given == 0 ? 0 : given - 1)
-            isOver = true
-        default: break
+            used += 1
         }
-    }
-
-    private func flush(_ count: Int = 4) {
-        for index in 0..<count { put(UInt8(truncatingIfNeeded: value >> UInt32(24 - index * 8))) }
-        (value, digits) = (0, 0)
+        _ = input.take(used)
+        if filled > 0 { return .bytes(UnsafeRawBufferPointer(rebasing: buffer[..<filled])) }
+        return last ?? .starved
     }
 }

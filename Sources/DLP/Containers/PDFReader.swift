@@ -22,6 +22,9 @@ final class PDFReader: SteppingReader {
     private var filled = 0
 
     private var dictionary = PDFDictionary()
+    /// Of the object that is read.
+    private var number = 0
+    private var names = PDFNames()
     /// Of the stream that is read: nil where its bytes are its content.
     private var filters: PDFFilters?
     private var content = PDFDictionary.Content.none
@@ -139,8 +142,12 @@ final class PDFReader: SteppingReader {
         dictionary.read(token, lexer)
         guard case .keyword = token else { return }
         switch String(decoding: lexer.word, as: UTF8.self) {
-        case "obj", "trailer": dictionary = PDFDictionary()
-        case "endobj", "startxref": note()
+        case "obj", "trailer":
+            number = dictionary.numbers.0
+            dictionary = PDFDictionary(names)
+        case "endobj", "startxref":
+            note()
+            if !dictionary.names.isEmpty { names.add(dictionary.names, of: number) }
         case "stream":
             note()
             state = .line(isReturn: false)
@@ -174,7 +181,7 @@ final class PDFReader: SteppingReader {
         text.begin()
         content = dictionary.filters.contains(.image) ? .none : dictionary.content
         if content == .none || dictionary.filters.isEmpty { return }
-        filters = dictionary.isPredicted ? nil : PDFFilters(dictionary.filters, budget)
+        filters = PDFFilters(dictionary.filters, dictionary.parameters, budget)
         if filters == nil { fail() }
     }
 
@@ -229,7 +236,7 @@ final class PDFReader: SteppingReader {
         if end.isFound {
             if content != .none, filters?.isUnderWay == true { isUndecodable = true }
             endWord(isContent: dictionary.content == .text)
-            (state, lexer, dictionary) = (.objects, PDFLexer(), PDFDictionary())
+            (state, lexer, dictionary) = (.objects, PDFLexer(), PDFDictionary(names))
             text.begin()
             return open == .file ? closed() : nil
         }
