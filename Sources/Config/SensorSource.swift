@@ -47,6 +47,7 @@ struct SensorSource {
         guard let rule = settings.sensors[sensor].rules.firstIndex(where: { $0.name == error.rule }) else {
             return ConfigError(places.name, "sensor \(error.sensor) \(error.message)\(offset)")
         }
+        if let index = places.rules[rule].index { return ConfigError(index, "\(error.message)\(offset)") }
         guard let pattern = error.pattern, places.rules[rule].patterns.indices.contains(pattern) else {
             return ConfigError(places.rules[rule].name, "rule \(error.rule ?? "") \(error.message)\(offset)")
         }

@@ -113,14 +113,41 @@ extension SensorSpec {
 extension SensorRuleSpec {
     static func read(_ fields: Fields) -> (spec: SensorRuleSpec, places: SettingsPlaces.RulePlaces) {
         let name = fields.required("name", .name, "How records call it.")
-        let patterns = fields.required(
+        let patterns = fields.optional(
             "patterns", .list(.section(PatternSpec.read), atLeast: 1), "All of these must hold in one exchange.")
+        let exact = fields.optional(
+            "exact", .section(ExactSpec.read), "Values of your own records, in the place of patterns.")
+        if patterns == nil, exact == nil {
+            fields.fail("name", "expected one of patterns, exact beside it, found none")
+        } else if patterns != nil, exact != nil {
+            fields.fail("exact", "expected one of patterns, exact, found both")
+        }
         return (
             SensorRuleSpec(
-                name: name, patterns: patterns.map(\.spec),
-                threshold: .read(fields, "of the first pattern that is not negated")),
-            .init(name: fields.place(of: "name"), patterns: patterns.map(\.place))
+                name: name, patterns: (patterns ?? []).map(\.spec),
+                threshold: .read(fields, "of the first pattern that is not negated, or of the rows of exact"),
+                exact: exact),
+            .init(
+                name: fields.place(of: "name"), patterns: (patterns ?? []).map(\.place),
+                index: exact.map { _ in fields.place(of: "exact") })
         )
+    }
+}
+
+extension ExactSpec {
+    static func read(_ fields: Fields) -> ExactSpec {
+        ExactSpec(
+            index: fields.required("index", .path, "What weir edm build wrote."),
+            key: fields.required("key", .path, "The key that it was built with."),
+            columns: fields.required(
+                "columns", .list(.text, atLeast: 1),
+                "Columns of it: of several, the values of one row must lie close together."),
+            within: fields.optional(
+                "within", .integer(1...withinMax), default: 300, "Bytes in which the values of one row must lie."),
+            contexts: Contexts(
+                fields.optional(
+                    "context", .list(.context, atLeast: 1), default: [.url, .header, .body, .packet],
+                    "Where it reads, as in patterns.")))
     }
 }
 

@@ -91,6 +91,8 @@ public struct SettingsPlaces: Sendable {
         public var name: Place
         /// Of the expressions.
         public var patterns: [Place]
+        /// Of what names an index, where the rule has one.
+        public var index: Place?
     }
 }
 

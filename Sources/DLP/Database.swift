@@ -7,6 +7,8 @@ public final class Database: Sendable {
         var contexts: Contexts
         var negated: Bool
         var validator: Validator?
+        /// Matches are values of it.
+        var column: ExactColumn?
     }
 
     struct Rule: Sendable {
@@ -18,6 +20,8 @@ public final class Database: Sendable {
         var threshold: Threshold = .none
         /// Whose patterns these are: then each is a match of the rule.
         var detector: Detector?
+        /// The patterns are the columns of rows, whose values lie within so many bytes.
+        var rowsWithin: Int?
     }
 
     struct Sensor: Sendable {

@@ -7,28 +7,17 @@ public enum Side: Sendable { case request, response }
 ///
 /// Reusable by `reset`; allocates nothing while nothing is found and no body is read.
 public final class Inspection {
-    /// What was seen of a rule that needs more than one match.
-    private struct Proof {
-        var seen: UInt64 = 0
-        var done = false
-        /// First match of the rule's first positive pattern, which stands for the rule.
-        var place: FindingList.Entry?
-        /// Matches of that pattern, and hashes of the different values among them, as many as the rule asks for.
-        var count = 0
-        var values: Set<Int> = []
-    }
-
     /// Findings kept for one exchange; the first in order stay, the rest are only counted.
     public static let findingsMax = 256
 
     let scratch: Scratch
-    private var profile: Profile?
+    private(set) var profile: Profile?
     /// Borrowed from the profile.
     private(set) var requestLists = ReadLists.none
     private(set) var responseLists = ReadLists.none
     private(set) var search: Search
-    private var kept = FindingList()
-    private var sealer: Sealer?
+    private(set) var kept = FindingList()
+    var sealer: Sealer?
     private var proofs: [Proof] = []
     private var streams: (request: Stream, response: Stream)?
     private var framed: (request: Messages, response: Messages)?
@@ -117,20 +106,22 @@ public final class Inspection {
         let subject = nextSubject()
         let window = Window(base: base, count: value.count, start: 0, ended: true)
         let search = search
+        var rows: [RowWatch] = []
         search.begin()
         search.find(window, list, 0..<value.count)
         for index in 0..<search.foundCount {
-            read(value, window, search.found(index), list, context, subject, known)
+            read(value, window, search.found(index), list, context, subject, known, &rows)
         }
         for at in list.unknown where list.lanes[at].mayBegin(in: base, value.count) {
-            read(value, window, at, list, context, subject, known)
+            read(value, window, at, list, context, subject, known, &rows)
         }
+        if !rows.isEmpty { settle(&rows, before: { _ in .max }) { _ = found($0, $1) } }
         kept.end(subject)
     }
 
     private func read(
         _ value: UnsafeRawBufferPointer, _ window: Window, _ at: Int, _ list: ReadList, _ context: Contexts,
-        _ subject: Int, _ known: Int?
+        _ subject: Int, _ known: Int?, _ rows: inout [RowWatch]
     ) {
         var cursor = Cursor(allowance: Search.valueWork)
         while true {
@@ -144,7 +135,7 @@ public final class Inspection {
                     rawOffset: UInt64(start),
                     labels: known == nil ? [] : ["percent"], redactable: false, confidence: confidence)
                 if let known, alreadyFound(match, known) { continue }
-                _ = found(match)
+                _ = found(match, &rows)
             }
         }
     }
@@ -266,11 +257,16 @@ public final class Inspection {
         cannotRead(.patternOverrun)
     }
 
-    func found(_ match: Match) -> Outcome {
+    /// `rows`: of the value in which it was found.
+    func found(_ match: Match, _ rows: inout [RowWatch]) -> Outcome {
         guard let profile else { return .pass }
         // Field by field: a copy of the whole would count references, and a body may be full of matches.
         let index = profile.readers[match.reader].rule
-        if kept.context > 0 { cover(match) }
+        if kept.context > 0 { cover(match, &rows) }
+        if let within = profile.rules[index].rowsWithin, let column = profile.readers[match.reader].column {
+            note(match, of: column, profile.readers[match.reader], within, &rows)
+            return passUntold(match)
+        }
         if let destination, let detector = profile.readers[match.reader].detector, detector.isHome(destination) {
             return passUntold(match)
         }
@@ -305,6 +301,24 @@ public final class Inspection {
         let entry = entry(match, rule)
         proofs[slot].place = entry
         if proofs[slot].done { kept.replace(slot: slot, with: entry) }
+    }
+
+    /// A row that is whole: all patterns of the rule at once.
+    func found(_ row: RowWatch.Row, _ rule: Profile.Rule) -> Outcome {
+        let entry = entry(row)
+        if rule.threshold.counts, let slot = rule.slot { return count(entry, rule, slot) }
+        record(entry)
+        return enforce(rule.action, redactable: false)
+    }
+
+    private func count(_ entry: FindingList.Entry, _ rule: Profile.Rule, _ slot: Int) -> Outcome {
+        proofs[slot].seen |= rule.wanted
+        proofs[slot].count += 1
+        if rule.threshold.distinct > proofs[slot].values.count {
+            proofs[slot].values.insert(entry.finding.fingerprint.hashValue)
+        }
+        proofs[slot].place = proofs[slot].place ?? entry
+        return conclude(slot, rule)
     }
 
     /// Every positive pattern was found, as often as it must be; a negation can no longer speak against it.
@@ -346,32 +360,12 @@ public final class Inspection {
         kept.record(entry)
     }
 
-    private func entry(_ match: Match, _ rule: Profile.Rule) -> FindingList.Entry {
-        var entry = FindingList.Entry(
-            subject: match.subject, reader: match.reader, slot: rule.slot,
-            finding: Finding(
-                sensor: rule.sensor, rule: rule.name, version: rule.version, action: rule.action,
-                context: match.context, offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count,
-                confidence: match.confidence, decoded: match.labels, match: Masking.mask(match.bytes), excerpt: "",
-                fingerprint: fingerprint(match), sealed: seal(match)))
-        guard kept.context > 0 else { return entry }
-        entry.excerpt = Excerpt(
-            before: match.preceding, after: match.following, offset: match.offset, context: kept.context)
-        kept.uncover(&entry)
-        return entry
-    }
-
-    private func seal(_ match: Match) -> String? {
-        guard let key = profile?.database.evidence.sealTo else { return nil }
-        if sealer == nil { sealer = Sealer(to: key) }
-        return sealer?.seal(match.bytes)
-    }
-
     // MARK: Excerpts
 
     /// What any rule has matched is masked in the excerpts of others.
-    private func cover(_ match: Match) {
+    private func cover(_ match: Match, _ rows: inout [RowWatch]) {
         kept.cover(match.span)
+        for at in rows.indices { rows[at].cover(match.span) }
         for slot in proofs.indices { proofs[slot].place?.cover(match.span) }
     }
 
@@ -382,15 +376,12 @@ public final class Inspection {
     }
 
     /// All patterns have looked at the window.
-    func read(_ window: Window, from valueFrom: UInt64, of subject: Int) {
+    func read(_ window: Window, from valueFrom: UInt64, of subject: Int, rows: inout [RowWatch]) {
         guard kept.context > 0 else { return }
         kept.read(window, from: valueFrom, of: subject)
+        for at in rows.indices { rows[at].read(window, from: valueFrom, of: subject, context: kept.context) }
         for slot in proofs.indices {
             proofs[slot].place?.read(window, from: valueFrom, of: subject, context: kept.context)
         }
-    }
-
-    private func fingerprint(_ match: Match) -> String {
-        Masking.fingerprint(match.bytes, key: profile?.database.fingerprintKey ?? [])
     }
 }

@@ -27,4 +27,15 @@ extension Inspection {
 
     /// What becomes of the bytes of a match.
     enum Outcome { case pass, redact, deny }
+
+    /// What was seen of a rule that needs more than one match.
+    struct Proof {
+        var seen: UInt64 = 0
+        var done = false
+        /// First match of the rule's first positive pattern, which stands for the rule.
+        var place: FindingList.Entry?
+        /// Matches of that pattern, and hashes of the different values among them, as many as the rule asks for.
+        var count = 0
+        var values: Set<Int> = []
+    }
 }

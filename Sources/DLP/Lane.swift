@@ -21,6 +21,8 @@ struct Lane {
     let minds: Bool
     /// What else is made of a match; the profile holds it.
     let detector: Unmanaged<Detector>?
+    /// Of a match that much is one as it says to be a value of an index; the profile holds it.
+    let column: Unmanaged<ExactColumn>?
     /// Of the detector: what is less sure is no match.
     let least: Confidence
     /// A match is too unsure without a word before it.
@@ -90,7 +92,8 @@ struct ReadList {
                 startsOnly: reader.expression.startsOnly,
                 mindsLastNewline: reader.expression.mindsLastNewline,
                 validator: reader.validator, minds: reader.validator?.minds ?? false,
-                detector: reader.detector.map { .passUnretained($0) }, least: reader.least,
+                detector: reader.detector.map { .passUnretained($0) },
+                column: reader.column.map { .passUnretained($0) }, least: reader.least,
                 needsWords: reader.detector.map { $0.confidence < reader.least } ?? false, holds: reader.holds,
                 isFound: !unknown.contains(at))
         }

@@ -23,6 +23,7 @@ public final class Profile: @unchecked Sendable {
         var negated: Bool
         var validator: Validator?
         var detector: Detector?
+        var column: ExactColumn?
         var least: Confidence
         /// Index into `rules`.
         var rule: Int
@@ -47,6 +48,8 @@ public final class Profile: @unchecked Sendable {
         var threshold: Threshold
         /// The evidence is that of the sensor's other rules, too.
         var shares: Bool
+        /// The patterns are the columns of rows, the first of which stands for the row.
+        var rowsWithin: Int?
     }
 
     let database: Database

@@ -55,7 +55,7 @@ extension Profile {
             var compiled = Rule(
                 sensor: sensor.name, name: rule.name, version: rule.version, action: action, wanted: 0, unwanted: 0,
                 slot: isDetector ? shared : nil, threshold: isDetector ? sensor.threshold : rule.threshold,
-                shares: isDetector)
+                shares: isDetector, rowsWithin: rule.rowsWithin)
             if !single, !isDetector {
                 compiled.slot = slots
                 slots += 1
@@ -68,8 +68,8 @@ extension Profile {
                     Reader(
                         expression: pattern.expression, contexts: anywhere ? .body : pattern.contexts,
                         both: sensor.direction == .both, negated: pattern.negated, validator: pattern.validator,
-                        detector: rule.detector, least: sensor.confidence, rule: rules.count, bit: bit,
-                        holds: enforcing && action > .alert && !pattern.negated))
+                        detector: rule.detector, column: pattern.column, least: sensor.confidence, rule: rules.count,
+                        bit: bit, holds: enforcing && action > .alert && !pattern.negated))
             }
             rules.append(compiled)
         }

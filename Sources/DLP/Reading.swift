@@ -38,6 +38,11 @@ struct Reading {
     /// The first start that is not decided.
     var frontier: UInt64 { live.reduce(decided) { min($0, cursors[Int($1)].next) } }
 
+    /// The first start that is not decided of some of the lanes.
+    func frontier(where isAsked: (Int) -> Bool) -> UInt64 {
+        live.reduce(decided) { isAsked(Int($1)) ? min($0, cursors[Int($1)].next) : $0 }
+    }
+
     /// The first start that could still become a match in force.
     func held(_ list: ReadList) -> UInt64? {
         live.lazy.filter { list.lanes[Int($0)].holds }.map { cursors[Int($0)].next }.min()

@@ -14,7 +14,8 @@ enum RuleVersion {
 
     static func of(_ rule: SensorRuleSpec) -> String {
         let patterns = rule.patterns.map { [$0.regex, $0.validator ?? "", "\($0.contexts.rawValue)", "\($0.negated)"] }
-        return of([["\(rule.threshold.atLeast)", "\(rule.threshold.distinct)"]] + patterns)
+        let exact = rule.exact.map { [$0.columns + ["\($0.within)", "\($0.contexts.rawValue)"]] } ?? []
+        return of([["\(rule.threshold.atLeast)", "\(rule.threshold.distinct)"]] + patterns + exact)
     }
 
     /// The first four bytes of the SHA-256 of the parts, each behind its length.

@@ -107,7 +107,15 @@ struct Search {
             case .overrun:
                 cursor.next = window.start + UInt64(at + 1)
                 return .overrun
-            case .match(let matchEnd):
+            case .match(var matchEnd):
+                if let column = lane.pointee.column {
+                    let match = UnsafeRawBufferPointer(start: window.base + at, count: matchEnd - at)
+                    guard let length = column._withUnsafeGuaranteedRef({ $0.accepted(match) }) else {
+                        at += 1
+                        continue
+                    }
+                    matchEnd = at + length
+                }
                 guard let confidence = lane.pointee.confidence(window, at, matchEnd) else {
                     at += 1
                     continue

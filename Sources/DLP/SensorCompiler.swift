@@ -11,6 +11,7 @@ struct SensorCompiler {
     /// Of detectors, which several sensors may have, by their names.
     private var patterns: [String: [Database.Pattern]] = [:]
     private var detectors: [String: Detector] = [:]
+    private var sources = IndexSources()
 
     init(library: Library, own: [DetectorSpec], limits: Limits) {
         (self.library, self.own, self.limits) = (library, own, limits)
@@ -88,9 +89,42 @@ struct SensorCompiler {
         return compiled
     }
 
+    // MARK: Values of the user's own
+
+    private mutating func rule(_ spec: SensorRuleSpec, _ exact: ExactSpec, _ place: CompileError) -> Database.Rule {
+        var compiled = Database.Rule(
+            name: spec.name, about: "", version: RuleVersion.of(spec), patterns: [], threshold: spec.threshold)
+        do throws(IndexFault) {
+            if !spec.patterns.isEmpty { throw IndexFault("expected either patterns or exact, found both") }
+            let index = try sources.exact(exact.index, key: exact.key)
+            for name in exact.columns {
+                guard let column = index.column(name) else {
+                    let known = index.columnNames.joined(separator: ", ")
+                    throw IndexFault("columns: \(exact.index) has no column called \(name), expected one of \(known)")
+                }
+                if exact.columns.count(where: { $0 == name }) > 1 {
+                    throw IndexFault("columns: expected each once, found \(name) again")
+                }
+                let spec = PatternSpec(regex: column.shape.expression(column.type), contexts: exact.contexts)
+                guard var pattern = pattern(spec, place, shift: 0) else { continue }
+                pattern.column = column
+                compiled.patterns.append(pattern)
+            }
+            if exact.columns.count > 1 { compiled.rowsWithin = exact.within }
+        } catch {
+            var refused = place
+            refused.message = "exact: \(error.message)"
+            fail(refused)
+        }
+        return compiled
+    }
+
     // MARK: Rules
 
     private mutating func rule(_ spec: SensorRuleSpec, of sensor: String) -> Database.Rule {
+        if let exact = spec.exact {
+            return rule(spec, exact, CompileError(sensor: sensor, rule: spec.name, message: ""))
+        }
         if !spec.patterns.contains(where: { !$0.negated }) {
             fail(
                 CompileError(

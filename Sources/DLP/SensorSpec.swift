@@ -50,17 +50,44 @@ public struct Threshold: Hashable, Sendable {
     var counts: Bool { self != .none }
 }
 
-/// Patterns that must all hold in one exchange.
+/// Values of an index: all the named columns of one row, close together.
+public struct ExactSpec: Hashable, Sendable {
+    /// Path of what `weir edm build` made.
+    public var index: String
+    /// Path of the key it was made with.
+    public var key: String
+    public var columns: [String]
+    /// Bytes in which the values of a row must lie.
+    public var within: Int
+    public var contexts: Contexts
+
+    public static let withinMax = 4096
+
+    public init(
+        index: String, key: String, columns: [String], within: Int = 300,
+        contexts: Contexts = [.url, .header, .body, .packet]
+    ) {
+        (self.index, self.key, self.columns, self.within) = (index, key, columns, within)
+        self.contexts = contexts
+    }
+}
+
+/// Patterns that must all hold in one exchange, or values of the user's own.
 public struct SensorRuleSpec: Hashable, Sendable {
     public var name: String
     public var patterns: [PatternSpec]
-    /// Of the first pattern that is not negated.
+    /// Of the first pattern that is not negated, or of the rows.
     public var threshold: Threshold
+    /// Instead of patterns.
+    public var exact: ExactSpec?
 
-    public init(name: String, patterns: [PatternSpec], threshold: Threshold = .none) {
+    public init(
+        name: String, patterns: [PatternSpec] = [], threshold: Threshold = .none, exact: ExactSpec? = nil
+    ) {
         self.name = name
         self.patterns = patterns
         self.threshold = threshold
+        self.exact = exact
     }
 }
 

@@ -26,7 +26,7 @@ final class Stream {
     var source = Source.blind
     private(set) var context: Contexts = []
     private(set) var list = ReadList.none
-    private var reading = Reading()
+    private(set) var reading = Reading()
 
     /// Bytes of the value kept from before: the look-behind and what is undecided.
     private(set) var carry: [UInt8] = []
@@ -42,8 +42,10 @@ final class Stream {
     /// First bytes that wait.
     var head: [UInt8] = []
     var map = OffsetMap()
+    /// Rows of which something was found in the value.
+    var rows: [RowWatch] = []
     /// Reads what is of more than one message, and tells of nothing else.
-    private var joins = false
+    private(set) var joins = false
 
     /// Bytes of the wire so far.
     var rawBytes: UInt64 = 0
@@ -68,6 +70,7 @@ final class Stream {
         containers?.close()
         if !carry.isEmpty { carry.removeAll(keepingCapacity: carry.capacity <= Self.carryKept) }
         if !redactions.isEmpty { redactions.removeAll() }
+        if !rows.isEmpty { rows.removeAll() }
         deniedAt = nil
         (rawBytes, released) = (0, 0)
     }
@@ -95,6 +98,7 @@ final class Stream {
         carry.removeAll(keepingCapacity: true)
         (windowStart, valueBytes, valueFrom) = (0, 0, offset)
         map.reset()
+        if !rows.isEmpty { rows.removeAll() }
         labels = []
         subject = owner.nextSubject()
         unpack()
@@ -133,10 +137,10 @@ final class Stream {
         // What a feed left for later is looked at now, so that the work is the same in any cut.
         scanWhole(nothing, end: false, settle: true)
         guard reading.isWaiting else { return }
-        let before = (reading, carry, windowStart)
+        let before = (reading, carry, windowStart, rows)
         scanWhole(nothing, end: true, settle: false)
         let after = reading
-        (reading, carry, windowStart) = before
+        (reading, carry, windowStart, rows) = before
         reading.charge(endOfMessage: after)
     }
 
@@ -220,7 +224,8 @@ final class Stream {
             case .match(let start, let end, let confidence): matched(reader, window, start, end, confidence)
             }
         }
-        owner.read(window, from: valueFrom, of: subject)
+        owner.read(window, from: valueFrom, of: subject, rows: &rows)
+        if !rows.isEmpty { settleRows(ended: window.ended) }
         keep(window)
     }
 
@@ -234,9 +239,6 @@ final class Stream {
         map.forget(before: from)
     }
 
-    /// No finding before this offset is still to come in this value.
-    var frontier: UInt64 { valueFrom + reading.frontier }
-
     // MARK: Findings
 
     private func matched(_ index: Int, _ window: Window, _ start: Int, _ end: Int, _ confidence: Confidence) {
@@ -244,20 +246,26 @@ final class Stream {
         if let containers, containers.covers(offset) { return }
         if case .framed(let frames) = source, joins {
             let from = valueFrom + offset
-            guard frames.isNew(index, from: from, to: from + UInt64(end - start)) else { return }
+            // Of rows it is asked when they are whole.
+            guard owner.isOfRow(index) || frames.isNew(index, from: from, to: from + UInt64(end - start)) else {
+                return
+            }
         }
         let outcome = owner.found(
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
                 before: start, after: window.count - end, context: context, subject: subject,
                 offset: valueFrom + offset, rawOffset: origin(of: offset), labels: chain,
-                redactable: isOnWire(offset, end - start), confidence: confidence))
+                redactable: isOnWire(offset, end - start), confidence: confidence), &rows)
         switch outcome {
         case .pass: break
-        case .deny: deniedAt = min(deniedAt ?? .max, releasable(before: offset))
+        case .deny: deny(from: offset)
         case .redact: redact(window, start, end)
         }
     }
+
+    /// Nothing of the value from this offset on leaves.
+    func deny(from offset: UInt64) { deniedAt = min(deniedAt ?? .max, releasable(before: offset)) }
 
     /// What was undone, from the outside in.
     private var chain: [String] { if case .coded(let decoder) = source { decoder.labels } else { labels } }
