@@ -106,6 +106,8 @@ public enum Threat: String, Sendable, CaseIterable {
     /// The type ANY, whose large answers serve amplification (RFC 8482).
     case dnsAny = "dns_any"
     case dnsFlood = "dns_flood"
+    /// A planted value was sent, which nobody has who has not broken in.
+    case honeytoken
     /// The server that is meant is hidden in an encrypted ClientHello, behind the public name of its provider.
     case echPresent = "ech_present"
     /// No version newer than TLS 1.1, which RFC 8996 forbids.

@@ -138,6 +138,7 @@ private struct Merge {
                 parts.sensors += more.sensors
                 parts.lists += more.lists
                 parts.detectors += more.detectors
+                parts.honeytokens += more.honeytokens
             }
             errors += diagnosis.errors
         } catch {
@@ -154,6 +155,7 @@ private struct Merge {
         refuseRepeats("service", parts.services.map { ($0.name, $0.place) })
         refuseRepeats("sensor", parts.sensors.map { ($0.spec.name, $0.places.name) })
         refuseRepeats("detector", parts.detectors.map { ($0.detector.spec.name, $0.places.name) })
+        refuseRepeats("honeytoken", parts.honeytokens.map { ($0.name, $0.place) })
         refuseRepeats("list", parts.lists.map { ($0.spec.name, $0.place) })
         for sensor in parts.sensors {
             refuseRepeats("rule", zip(sensor.spec.rules, sensor.places.rules).map { ($0.name, $1.name) })
@@ -171,6 +173,7 @@ private struct Merge {
         settings.sensors = parts.sensors.map(\.spec)
         settings.places.sensors = parts.sensors.map(\.places)
         settings.detectors = parts.detectors.map(\.detector)
+        settings.honeytokens = parts.honeytokens
         settings.places.detectors = parts.detectors.map(\.places)
         if errors.isEmpty { return .success(settings) }
         return .failure(ConfigErrors(errors + laterErrors))

@@ -8,17 +8,21 @@ struct SensorSource {
     init(_ settings: Settings) { self.settings = settings }
 
     func compile(fingerprintKey: [UInt8], evidence: EvidenceSpec = EvidenceSpec()) -> Result<Database, ConfigErrors> {
-        Database.compile(
-            settings.sensors, detectors: settings.detectors.map(\.spec),
+        let tokens = settings.plantedTokens
+        let compiled = Database.compile(
+            settings.sensors, detectors: settings.detectors.map(\.spec), honeytokens: (try? tokens.get()) ?? [],
             used: Set(settings.services.flatMap { $0.sensors.map(\.name) }), limits: settings.limits,
             fingerprintKey: fingerprintKey, evidence: evidence
         ).mapError { ConfigErrors($0.errors.map(told)) }
+        if case .failure(let unread) = tokens { return .failure(ConfigErrors(unread.errors + compiled.errors)) }
+        return compiled
     }
 
     /// Sensors that services attach and nobody defined.
     var unknown: [ConfigError] {
         let library = Library(with: settings.detectors.map(\.spec))
-        let names = library.sensorNames + settings.sensors.map(\.name)
+        let planted = settings.honeytokens.isEmpty ? [] : [Honeytoken.sensor]
+        let names = library.sensorNames + settings.sensors.map(\.name) + planted
         let known = Set(names + library.detectors.map(\.name))
         return settings.services.flatMap(\.sensors).filter { !known.contains($0.name) }.map { sensor in
             let hint = nearest(sensor.name, among: names + known).map { "did you mean \($0)?" }
@@ -52,5 +56,32 @@ struct SensorSource {
             return ConfigError(places.rules[rule].name, "rule \(error.rule ?? "") \(error.message)\(offset)")
         }
         return ConfigError(places.rules[rule].patterns[pattern], "regex: \(error.message)\(offset)")
+    }
+}
+
+extension HoneytokenSettings {
+    /// Reads the value; what is wrong is said without it.
+    func load(into tokens: inout [Honeytoken]) -> ConfigError? {
+        do {
+            // A line break may stand behind it.
+            let content = try Files.read(valueFile, most: Honeytoken.bytes.upperBound + 2)
+            if let token = Honeytoken(name: name, content: content) {
+                tokens.append(token)
+                return nil
+            }
+            let (least, most) = (Honeytoken.bytes.lowerBound, Honeytoken.bytes.upperBound)
+            return ConfigError(filePlace, "value_file: expected a value of \(least) to \(most) bytes")
+        } catch {
+            return ConfigError(filePlace, "value_file: expected a readable file, found \(error.reason)")
+        }
+    }
+}
+
+extension Settings {
+    /// The values that are planted, as far as they can be read.
+    public var plantedTokens: Result<[Honeytoken], ConfigErrors> {
+        var tokens: [Honeytoken] = []
+        let unread = honeytokens.compactMap { $0.load(into: &tokens) }
+        return unread.isEmpty ? .success(tokens) : .failure(ConfigErrors(unread))
     }
 }

@@ -9,6 +9,7 @@ struct Parts {
     var sensors: [(spec: SensorSpec, places: SettingsPlaces.SensorPlaces)]
     var lists: [(spec: ListSpec, place: Place)]
     var detectors: [(detector: DetectorSettings, places: SettingsPlaces.DetectorPlaces)]
+    var honeytokens: [HoneytokenSettings]
 
     static func read(_ fields: Fields, _ defaults: DefaultSettings) -> Parts {
         Parts(
@@ -26,7 +27,20 @@ struct Parts {
                 "Destinations that rules name as list:NAME, beside the built-in encrypted-dns or in its place."),
             detectors: fields.optional(
                 "detectors", .list(.section(DetectorSettings.read)), default: [],
-                "Detectors beside the shipped ones, or in the place of one with the same name."))
+                "Detectors beside the shipped ones, or in the place of one with the same name."),
+            honeytokens: fields.optional(
+                "honeytokens", .list(.section(HoneytokenSettings.read)), default: [],
+                "Planted values: whoever sends one has broken in, so every service is read for them."))
+    }
+}
+
+extension HoneytokenSettings {
+    static func read(_ fields: Fields) -> HoneytokenSettings {
+        HoneytokenSettings(
+            name: fields.required("name", .name, "How records call it: the rule of a finding."),
+            valueFile: fields.required(
+                "value_file", .path, "A file with the value, 8 to 1024 bytes; it is read with the configuration."),
+            place: fields.place(of: "name"), filePlace: fields.place(of: "value_file"))
     }
 }
 

@@ -22,6 +22,7 @@ public struct Settings: Sendable {
     /// Beside the shipped ones, or in their place.
     public var detectors: [DetectorSettings] = []
     public var evidence = EvidenceSettings()
+    public var honeytokens: [HoneytokenSettings] = []
     /// Destinations under one name, beside the built-in lists or in their place.
     public var lists: [ListSpec] = []
     public var state: StateSettings
@@ -39,6 +40,14 @@ public struct Settings: Sendable {
 
     /// "weir" in ASCII: no other program is likely to have chosen it.
     public static let markDefault: UInt32 = 0x7765_6972
+}
+
+/// A planted value, by the file it is in.
+public struct HoneytokenSettings: Sendable {
+    public var name: String
+    public var valueFile: String
+    public var place: Place
+    public var filePlace: Place
 }
 
 /// Where the parts of a `Settings` stand, in the order of its lists.

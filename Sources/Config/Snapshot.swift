@@ -33,7 +33,10 @@ public final class Snapshot: Sendable {
         self.policy = policy
         services = source.services
         profiles = source.services.map { service in
-            let attachments = service.sensors.map { Attachment(sensor: $0.name, action: $0.action) }
+            var attachments = service.sensors.map { Attachment(sensor: $0.name, action: $0.action) }
+            if !settings.honeytokens.isEmpty {
+                attachments.append(Attachment(sensor: Honeytoken.sensor, action: .deny))
+            }
             return Profile(sensors, attachments, enforcing: service.mode == .protect, hold: service.hold)
         }
         warnings =

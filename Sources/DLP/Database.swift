@@ -78,16 +78,17 @@ public final class Database: Sendable {
     ///
     /// - Parameters:
     ///   - own: detectors beside the shipped ones or in their place.
+    ///   - honeytokens: what the sensor of that name looks for; there is none without them.
     ///   - used: nil: every ready sensor.
     public static func compile(
-        _ specs: [SensorSpec], detectors own: [DetectorSpec] = [], used: Set<String>? = nil, limits: Limits,
-        fingerprintKey: [UInt8], evidence: EvidenceSpec = EvidenceSpec()
+        _ specs: [SensorSpec], detectors own: [DetectorSpec] = [], honeytokens: [Honeytoken] = [],
+        used: Set<String>? = nil, limits: Limits, fingerprintKey: [UInt8], evidence: EvidenceSpec = EvidenceSpec()
     ) -> Result<Database, CompileErrors> {
         let library = Library(with: own)
         var compiler = SensorCompiler(library: library, own: own, limits: limits)
         let names = used.map { used in
             library.sensorNames.filter(used.contains)
-                + used.subtracting(library.sensorNames).subtracting(specs.map(\.name)).sorted()
+                + used.subtracting(library.sensorNames + [Honeytoken.sensor]).subtracting(specs.map(\.name)).sorted()
         }
         var sensors = (names ?? library.sensorNames).compactMap { name in
             library.detectors(name) == nil ? nil : compiler.sensor(SensorSpec(name: name, detectors: [name]))
@@ -96,6 +97,7 @@ public final class Database: Sendable {
             compiler.refuseName(spec)
             sensors.append(compiler.sensor(spec))
         }
+        if !honeytokens.isEmpty { sensors.append(compiler.sensor(Honeytoken.sensor(honeytokens))) }
         compiler.compileUnused()
         if !compiler.errors.isEmpty { return .failure(CompileErrors(errors: compiler.errors)) }
         return .success(

@@ -70,6 +70,11 @@ enum Masking {
         return printable(first) + String(repeating: "*", count: shown - 2) + printable(last)
     }
 
+    /// For a value of which nothing may be told.
+    static func hide(_ match: UnsafeRawBufferPointer) -> String {
+        String(repeating: "*", count: min(match.count, maskedMax))
+    }
+
     private static func printable(_ byte: UInt8) -> String {
         (0x21...0x7e).contains(byte) ? String(UnicodeScalar(byte)) : "*"
     }

@@ -34,11 +34,14 @@ public final class Inspection {
         var inspected: UInt64 = 0
         var verdict = Action.allow
         var negationsDecided = false
+        var sawHoneytoken = false
     }
     private let tally = UnsafeMutablePointer<Tally>.allocate(capacity: 1)
 
     /// The strictest attached action of all findings so far; a redaction that cannot be done counts as a denial.
     public var verdict: Action { tally.pointee.verdict }
+    /// A planted value was among what was found.
+    public var sawHoneytoken: Bool { tally.pointee.sawHoneytoken }
     /// Bytes that patterns have read, after decoding.
     public var inspectedBytes: UInt64 { tally.pointee.inspected }
     /// Starts at which a pattern was given up.
@@ -270,6 +273,7 @@ public final class Inspection {
         if let destination, let detector = profile.readers[match.reader].detector, detector.isHome(destination) {
             return passUntold(match)
         }
+        if profile.rules[index].isPlanted { tally.pointee.sawHoneytoken = true }
         guard let slot = profile.rules[index].slot else {
             if kept.isFull(before: match.subject, match.offset) {
                 tally.pointee.findings += 1

@@ -13,7 +13,9 @@ extension Inspection {
             finding: Finding(
                 sensor: rule.sensor, rule: rule.name, version: rule.version, action: rule.action,
                 context: match.context, offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count,
-                confidence: match.confidence, decoded: match.labels, match: Masking.mask(match.bytes), excerpt: "",
+                confidence: match.confidence, decoded: match.labels,
+                match: rule.isPlanted ? Masking.hide(match.bytes) : Masking.mask(match.bytes),
+                excerpt: "",
                 fingerprint: fingerprint(match), sealed: nil))
         guard kept.context > 0 else { return entry }
         entry.excerpt = Excerpt(

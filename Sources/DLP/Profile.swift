@@ -50,6 +50,8 @@ public final class Profile: @unchecked Sendable {
         var shares: Bool
         /// The patterns are the columns of rows, the first of which stands for the row.
         var rowsWithin: Int?
+        /// What it finds is a planted value, of which nothing is told.
+        var isPlanted: Bool
     }
 
     let database: Database

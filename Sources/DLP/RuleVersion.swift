@@ -18,6 +18,9 @@ enum RuleVersion {
         return of([["\(rule.threshold.atLeast)", "\(rule.threshold.distinct)"]] + patterns + exact)
     }
 
+    /// Of what is looked for nothing may be told.
+    static let untold = "00000000"
+
     /// The first four bytes of the SHA-256 of the parts, each behind its length.
     private static func of(_ parts: [[String]]) -> String {
         var text: [UInt8] = []

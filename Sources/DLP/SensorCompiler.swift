@@ -19,7 +19,7 @@ struct SensorCompiler {
 
     /// A name that another sensor has.
     mutating func refuseName(_ spec: SensorSpec) {
-        if library.sensorNames.contains(spec.name) {
+        if library.sensorNames.contains(spec.name) || spec.name == Honeytoken.sensor {
             fail(
                 CompileError(sensor: spec.name, message: "is the name of a built-in sensor, expected a name of its own")
             )
@@ -106,7 +106,7 @@ struct SensorCompiler {
                     throw IndexFault("columns: expected each once, found \(name) again")
                 }
                 let spec = PatternSpec(regex: column.shape.expression(column.type), contexts: exact.contexts)
-                guard var pattern = pattern(spec, place, shift: 0) else { continue }
+                guard var pattern = pattern(spec, place, shift: 0, costly: Self.costlyNames) else { continue }
                 pattern.column = column
                 compiled.patterns.append(pattern)
             }
@@ -143,11 +143,20 @@ struct SensorCompiler {
             if let compiled = self.pattern(pattern, place, shift: 0) { patterns.append(compiled) }
         }
         return Database.Rule(
-            name: spec.name, about: "", version: RuleVersion.of(spec), patterns: patterns, threshold: spec.threshold)
+            name: spec.name, about: "",
+            version: sensor == Honeytoken.sensor ? RuleVersion.untold : RuleVersion.of(spec), patterns: patterns,
+            threshold: spec.threshold)
     }
 
+    private static let costly =
+        "costly, nearly every byte could begin a match; expected something rarer within its first bytes"
+    private static let costlyNames =
+        "costly, a name could begin at every letter; a column of another type is read faster"
+
     /// `shift`: bytes put before what the user wrote.
-    private mutating func pattern(_ spec: PatternSpec, _ place: CompileError, shift: Int) -> Database.Pattern? {
+    private mutating func pattern(
+        _ spec: PatternSpec, _ place: CompileError, shift: Int, costly: String = costly
+    ) -> Database.Pattern? {
         var error = place
         var validator: Validator?
         if let name = spec.validator {
@@ -160,7 +169,7 @@ struct SensorCompiler {
         }
         do {
             let expression = try Expression(spec.regex, limits: limits)
-            warn(expression, place)
+            warn(expression, place, costly: costly)
             return Database.Pattern(
                 expression: expression, contexts: spec.contexts, negated: spec.negated, validator: validator)
         } catch {
@@ -171,11 +180,10 @@ struct SensorCompiler {
         }
     }
 
-    private mutating func warn(_ expression: Expression, _ place: CompileError) {
+    private mutating func warn(_ expression: Expression, _ place: CompileError, costly: String) {
         if Buckets.isCostly(expression) {
             var warning = place
-            warning.message =
-                "costly, nearly every byte could begin a match; expected something rarer within its first bytes"
+            warning.message = costly
             warnings.append(warning)
         }
         let length = expression.lengthMax

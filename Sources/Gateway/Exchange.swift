@@ -220,6 +220,7 @@ final class Exchange {
     /// Takes over what the inspection has found so far.
     func noteInspection() {
         let verdict = inspection.verdict
+        if inspection.sawHoneytoken, !threats.contains(.honeytoken) { note(.honeytoken) }
         if verdict > .allow {
             decision.note(finding: verdict)
             action = decision.action

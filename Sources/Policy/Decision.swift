@@ -47,7 +47,9 @@ public struct Decision: Sendable {
             self.threat = threat
             return
         }
-        if threat.enforcement.rawValue > noted.enforcement.rawValue { self.threat = threat }
+        // Of threats that are enforced alike the first is told, but nothing is surer than a planted value.
+        let isSurer = threat == .honeytoken && noted.enforcement == threat.enforcement
+        if isSurer || threat.enforcement.rawValue > noted.enforcement.rawValue { self.threat = threat }
     }
 
     /// A sensor with this action matched.
@@ -122,7 +124,7 @@ extension Threat {
             .http2ControlFlood, .dnsMalformed, .dnsFlood:
             .always
         case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration, .dnsZoneTransfer,
-            .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream:
+            .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream, .honeytoken:
             .byMode
         // The inspection gave up: the service says what follows from that.
         case .decompressionBomb, .patternOverrun: .asUninspectable

@@ -38,9 +38,9 @@ struct Offline {
         }
     }
 
-    static func refuse(_ errors: ConfigErrors) -> ExitCode {
+    static func refuse(_ errors: ConfigErrors, _ code: Int32 = 1) -> ExitCode {
         for error in errors.errors { complain("\(error)") }
-        return ExitCode(1)
+        return ExitCode(code)
     }
 
     /// The index of a service by its name.

@@ -119,8 +119,13 @@ struct Scan: ParsableCommand {
             }
             specs.append(SensorSpec(name: Self.regexSensor, rules: rules))
         }
+        let tokens: [Honeytoken]
+        switch settings?.plantedTokens ?? .success([]) {
+        case .success(let read): tokens = read
+        case .failure(let errors): throw Offline.refuse(errors, 2)
+        }
         switch Database.compile(
-            specs, detectors: settings?.detectors.map(\.spec) ?? [],
+            specs, detectors: settings?.detectors.map(\.spec) ?? [], honeytokens: tokens,
             used: sensor.isEmpty && regex.isEmpty ? nil : Set(sensor), limits: settings?.limits ?? Limits(),
             fingerprintKey: key, evidence: try results.evidence(settings))
         {

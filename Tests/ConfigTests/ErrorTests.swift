@@ -212,7 +212,7 @@ import Testing
             "3:30: hold: expected at most limits.hold_total, 1MiB, found 3MiB"),
         Case(
             "<<: {workers: 1}",
-            "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, evidence, mark, include, services, identity, sensors, lists, detectors"
+            "1:1: <<: unknown key, expected listeners, state, defaults, admin, tls, records, capture, log, workers, dns, limits, evidence, mark, include, services, identity, sensors, lists, detectors, honeytokens"
         ),
         Case(
             "listeners:\n  - {name: a, address: \"127.0.0.1:1\", intercept: explicit}\n"

@@ -47,7 +47,7 @@ import Testing
             told("workers: x\nservices: [{name: z}]\ninclude: [b.yaml, c.yaml, d.yaml, e.yaml, \"no/*.yaml\"]") == [
                 "b.yaml:1:28: mode: expected discover, monitor or protect, found \"x\"",
                 "c.yaml:2:1: not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
-                "d.yaml:1:1: workers: unknown key, expected services, identity, sensors, lists, detectors",
+                "d.yaml:1:1: workers: unknown key, expected services, identity, sensors, lists, detectors, honeytokens",
                 "weir.yaml:1:10: workers: expected 0-1024, found \"x\"",
                 "e.yaml: No such file or directory",
             ])

@@ -141,7 +141,9 @@ import Testing
     }
 
     @Test func everyExampleBuildsWithoutADoubt() throws {
-        for path in Files.matching("\(repository)/conf/*.yaml") + Files.matching("\(repository)/conf/*/*.yaml") {
+        let paths = Files.matching("\(repository)/conf/*.yaml") + Files.matching("\(repository)/conf/*/*.yaml")
+        // The files that own-data.yaml names are made by who uses it, as test_edm.py does.
+        for path in paths where !path.hasSuffix("/own-data.yaml") {
             let snapshot = try Snapshot.build(
                 Settings.load(path).get(), generation: 1, learned: LearnedRules(), ownAddresses: [], fingerprintKey: []
             ).get()

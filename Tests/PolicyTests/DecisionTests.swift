@@ -106,7 +106,7 @@ import Testing
                     .http2ContinuationFlood, .http2HeaderBomb, .http2ControlFlood:
                     (.deny, .deny)
                 case .hostIPMismatch, .sniHostMismatch, .noSNI, .rebinding, .dnsTunnel, .dnsExfiltration,
-                    .dnsZoneTransfer, .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream:
+                    .dnsZoneTransfer, .dnsNull, .dnsAny, .echPresent, .tlsLegacy, .untrustedUpstream, .honeytoken:
                     (mode == .protect ? .deny : .alert, .deny)
                 case .decompressionBomb, .patternOverrun: (mode == .protect ? setting : min(setting, .alert), setting)
                 }

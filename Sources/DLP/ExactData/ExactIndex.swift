@@ -38,3 +38,10 @@ public final class ExactIndex: Sendable {
     /// The same value in two columns is two hashes.
     static func hasher(_ key: IndexKey, _ column: Int) -> SipHash { key.hasher("exact column \(column)") }
 }
+
+extension ExactIndex {
+    /// Whether a text begins with a value of the column.
+    public func holds(_ text: UnsafeRawBufferPointer, in name: String) -> Bool {
+        column(name)?.accepted(text) != nil
+    }
+}

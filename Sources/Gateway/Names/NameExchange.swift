@@ -74,6 +74,7 @@ final class NameExchange {
         findings.append(finding)
         maskedBytes = below.upperBound
         decision.note(finding: finding.action)
+        if finding.sensor == Honeytoken.sensor { decision.note(.honeytoken) }
         action = decision.action
     }
 
