@@ -102,6 +102,7 @@ if Context.environment["WEIR_FUZZ"] != nil {
         fuzz("Containers", ["Bytes", "DLP", "FuzzSupport"]),
         fuzz("WebSocket", ["Bytes", "DLP", "HTTP", "FuzzSupport"]),
         fuzz("GRPC", ["Bytes", "DLP", "HTTP", "FuzzSupport"]),
+        fuzz("EDM", ["Bytes", "COpenSSL", "DLP"]),
         fuzz("TLSClient", ["Bytes", "COpenSSL", "TLS"]),
     ]
 }
