@@ -100,7 +100,7 @@ struct AutomatonBuilder {
     private var mark: Int32 = 0
 
     /// The table stays in the second cache.
-    private static let statesMax = 4096
+    private static let statesMax = 8192
     /// Steps of all states: patterns by the ten thousand are told apart by their first bytes only.
     private static let stepsMax = 2_000_000
     /// One pattern alone in a state that is this rare is as well judged by PCRE2.

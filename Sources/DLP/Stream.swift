@@ -177,16 +177,17 @@ final class Stream {
     }
 
     private static let joinedBytes = 256
-    /// Joined as a whole: at the end of every window there are starts to be looked at twice.
-    private static let smallRead = 4096
+    /// Bytes joined as a whole, for each pattern: at the end of every window some have starts that are looked at twice.
+    private static let joinedForLane = 16
 
     /// Reads the bytes where they lie, but for those that have to be joined to what an earlier read left.
     func scanWhole(_ bytes: UnsafeRawBufferPointer, end: Bool, settle: Bool) {
         containers?.feed(bytes, raw: rawBytes, end: end)
+        let whole = max(2 * Self.joinedBytes, Self.joinedForLane * list.lanes.count)
         var at = 0
         repeat {
             // What was kept is joined to a few bytes only: the rest is read where it lies.
-            let joins = at == 0 && !carry.isEmpty && bytes.count > Self.smallRead
+            let joins = at == 0 && !carry.isEmpty && bytes.count > whole
             let fresh = min(bytes.count - at, joins ? Self.joinedBytes : Scratch.sliceBytes)
             let isLast = at + fresh == bytes.count
             let window: Window
