@@ -179,6 +179,25 @@ extension Kind where T == Int {
     }
 }
 
+extension Kind where T == Double {
+    /// Above 0 and at most 1.
+    static var share: Kind {
+        Kind(
+            schema: { .object(["type": .string("number"), "exclusiveMinimum": .integer(0), "maximum": .integer(1)]) },
+            blank: { 1 }
+        ) { value in
+            let share: Double? =
+                switch value.scalar {
+                case .integer(let number): Double(number)
+                case .number(let text): Double(text)
+                default: nil
+                }
+            guard let share, share > 0, share <= 1 else { return value.fail("a share above 0 and at most 1") }
+            return share
+        }
+    }
+}
+
 extension Kind where T == Milliseconds {
     /// `200ms`, `30s`, `5m`, `1h`; a number without a unit would be anybody's guess.
     static func time(_ range: ClosedRange<Milliseconds>) -> Kind {

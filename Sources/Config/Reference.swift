@@ -53,6 +53,7 @@ extension Schema {
         switch schema["type"] {
         case .string("object"): return "mapping"
         case .string("boolean"): return "`true`, `false`"
+        case .string("number"): return "number"
         default: return "text"
         }
     }

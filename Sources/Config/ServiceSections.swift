@@ -131,20 +131,34 @@ extension SensorRuleSpec {
             "patterns", .list(.section(PatternSpec.read), atLeast: 1), "All of these must hold in one exchange.")
         let exact = fields.optional(
             "exact", .section(ExactSpec.read), "Values of your own records, in the place of patterns.")
-        if patterns == nil, exact == nil {
-            fields.fail("name", "expected one of patterns, exact beside it, found none")
-        } else if patterns != nil, exact != nil {
-            fields.fail("exact", "expected one of patterns, exact, found both")
+        let documents = fields.optional(
+            "documents", .section(DocumentsSpec.read), "Documents of your own, in the place of patterns.")
+        let kinds = [patterns != nil, exact != nil, documents != nil].count { $0 }
+        if kinds != 1 {
+            fields.fail("name", "expected one of patterns, exact, documents beside it, found \(kinds)")
         }
+        let own = exact.map { _ in fields.place(of: "exact") } ?? documents.map { _ in fields.place(of: "documents") }
         return (
             SensorRuleSpec(
                 name: name, patterns: (patterns ?? []).map(\.spec),
-                threshold: .read(fields, "of the first pattern that is not negated, or of the rows of exact"),
-                exact: exact),
+                threshold: .read(
+                    fields, "of the first pattern that is not negated, or of the rows of exact or the documents"),
+                exact: exact, documents: documents),
             .init(
                 name: fields.place(of: "name"), patterns: (patterns ?? []).map(\.place),
-                index: exact.map { _ in fields.place(of: "exact") })
+                index: own)
         )
+    }
+}
+
+extension DocumentsSpec {
+    static func read(_ fields: Fields) -> DocumentsSpec {
+        DocumentsSpec(
+            index: fields.required("index", .path, "What weir fingerprint build wrote."),
+            key: fields.required("key", .path, "The key that it was built with."),
+            similarity: fields.optional(
+                "similarity", .share, default: similarityDefault,
+                "Share of a document, above 0 and at most 1, that is a finding; 0.3 if absent."))
     }
 }
 

@@ -22,6 +22,8 @@ public final class Database: Sendable {
         var detector: Detector?
         /// The patterns are the columns of rows, whose values lie within so many bytes.
         var rowsWithin: Int?
+        /// Instead of patterns, with the share of one that is a finding.
+        var documents: (index: DocumentIndex, similarity: Double)?
     }
 
     struct Sensor: Sendable {

@@ -308,8 +308,10 @@ public final class Inspection {
     }
 
     /// A row that is whole: all patterns of the rule at once.
-    func found(_ row: RowWatch.Row, _ rule: Profile.Rule) -> Outcome {
-        let entry = entry(row)
+    func found(_ row: RowWatch.Row, _ rule: Profile.Rule) -> Outcome { found(whole: entry(row), rule) }
+
+    /// A finding that is no match of one pattern: a row, a document.
+    func found(whole entry: FindingList.Entry, _ rule: Profile.Rule) -> Outcome {
         if rule.threshold.counts, let slot = rule.slot { return count(entry, rule, slot) }
         record(entry)
         return enforce(rule.action, redactable: false)

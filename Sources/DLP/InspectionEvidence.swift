@@ -40,7 +40,9 @@ extension Inspection {
         return sealer?.seal(value)
     }
 
-    func fingerprint(_ match: Match) -> String {
-        Masking.fingerprint(match.bytes, key: profile?.database.fingerprintKey ?? [])
+    func fingerprint(_ match: Match) -> String { fingerprint(match.bytes) }
+
+    func fingerprint(_ bytes: UnsafeRawBufferPointer) -> String {
+        Masking.fingerprint(bytes, key: profile?.database.fingerprintKey ?? [])
     }
 }

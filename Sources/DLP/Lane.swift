@@ -68,6 +68,11 @@ struct ReadList {
     let fourDigits: Bool
     /// Bytes kept before the first start that is still open.
     let lookBehind: Int
+    /// Those who look for documents: indices into `Profile.documents`.
+    private(set) var documents = UnsafeBufferPointer<Int>(start: nil, count: 0)
+
+    /// Nobody reads.
+    var isEmpty: Bool { lanes.isEmpty && documents.isEmpty }
 
     static var none: ReadList {
         ReadList(
@@ -115,8 +120,15 @@ struct ReadList {
         return false
     }
 
+    func with(documents: [Int]) -> ReadList {
+        var list = self
+        if !documents.isEmpty { list.documents = Self.copy(documents) }
+        return list
+    }
+
     func free() {
         lanes.deallocate()
+        documents.deallocate()
         unknown.deallocate()
     }
 
@@ -139,9 +151,9 @@ struct ReadLists {
         ReadLists(url: .none, header: .none, body: .none, packet: .none, name: .none)
     }
 
-    /// `plans`: those it uses are added.
+    /// `plans`: those it uses are added. `documents`: who looks for some, in all that streams.
     static func allocate(
-        _ readers: [Profile.Reader], _ plans: inout [StartPlan], _ database: Database,
+        _ readers: [Profile.Reader], _ documents: [Int], _ plans: inout [StartPlan], _ database: Database,
         where reads: (Profile.Reader) -> Bool
     ) -> ReadLists {
         func list(_ context: Contexts) -> ReadList {
@@ -152,7 +164,8 @@ struct ReadLists {
             return ReadList.allocate(readers, chosen, plan, keeping: database.evidence.context)
         }
         return ReadLists(
-            url: list(.url), header: list(.header), body: list(.body), packet: list(.packet), name: list(.name))
+            url: list(.url), header: list(.header), body: list(.body).with(documents: documents),
+            packet: list(.packet).with(documents: documents), name: list(.name))
     }
 
     func free() {

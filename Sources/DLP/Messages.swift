@@ -69,7 +69,7 @@ final class Messages {
     func open(as context: Contexts, list: ReadList, named label: String, coding: MessageCoding) {
         close()
         isOpen = true
-        isReading = !list.lanes.isEmpty
+        isReading = !list.isEmpty
         (protocolLabel, self.coding) = (label, coding)
         each.open(as: context, list: list, map: map, joins: false)
         pair.open(as: context, list: list, map: map, joins: true)

@@ -57,6 +57,8 @@ public final class Profile: @unchecked Sendable {
     let database: Database
     let readers: [Reader]
     let rules: [Rule]
+    /// Of the rules those that look for documents, in bodies and in streams.
+    let documents: [DocumentWatch.Plan]
     let slots: Int
     /// Held for the lists.
     private let plans: [StartPlan]
@@ -91,21 +93,25 @@ public final class Profile: @unchecked Sendable {
             guard let action = actions.max(), action > .allow else { continue }
             plan.add(sensor, action)
         }
-        let (readers, rules) = (plan.readers, plan.rules)
+        let (readers, rules, documents) = (plan.readers, plan.rules, plan.documents)
         self.readers = readers
         self.rules = rules
+        self.documents = documents
         slots = plan.slots
         var plans: [StartPlan] = []
-        requestLists = .allocate(readers, &plans, database) { _ in true }
-        responseLists = .allocate(readers, &plans, database, where: \.both)
+        let both = documents.indices.filter { documents[$0].both }
+        requestLists = .allocate(readers, Array(documents.indices), &plans, database) { _ in true }
+        responseLists = .allocate(readers, both, &plans, database, where: \.both)
         self.plans = plans
-        reads = readers.reduce(into: []) { $0.formUnion($1.contexts) }
-        readsResponses = readers.lazy.filter(\.both).reduce(into: []) { $0.formUnion($1.contexts) }
         let streamed: Contexts = [.body, .packet]
-        holds = readers.contains { $0.holds && !$0.contexts.isDisjoint(with: streamed) }
-        needsWholeBody = readers.contains {
-            $0.holds && rules[$0.rule].slot != nil && !$0.contexts.isDisjoint(with: streamed)
+        reads = readers.reduce(into: documents.isEmpty ? [] : streamed) { $0.formUnion($1.contexts) }
+        readsResponses = readers.lazy.filter(\.both).reduce(into: both.isEmpty ? [] : streamed) {
+            $0.formUnion($1.contexts)
         }
+        let holding = readers.filter { $0.holds && !$0.contexts.isDisjoint(with: streamed) }
+        let holdsDocuments = documents.contains(where: \.holds)
+        holds = holdsDocuments || !holding.isEmpty
+        needsWholeBody = holdsDocuments || holding.contains { rules[$0.rule].slot != nil }
         decidesAtHold = enforcing && rules.contains { $0.action > .alert && $0.unwanted != 0 }
     }
 

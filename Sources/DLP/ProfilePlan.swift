@@ -7,6 +7,7 @@ extension Profile {
         private let anywhere: Bool
         private(set) var readers: [Reader] = []
         private(set) var rules: [Rule] = []
+        private(set) var documents: [DocumentWatch.Plan] = []
         private(set) var slots = 0
         /// Rules of detectors that any match is a finding of: a detector in two sensors reads once.
         private var known: [Known: Int] = [:]
@@ -51,7 +52,8 @@ extension Profile {
             _ rule: Database.Rule, of sensor: Database.Sensor, _ action: Action, _ shared: Int?
         ) {
             let isDetector = rule.detector != nil
-            let single = isDetector ? shared == nil : rule.patterns.count == 1 && !rule.threshold.counts
+            let isOfOne = rule.documents != nil || rule.patterns.count == 1
+            let single = isDetector ? shared == nil : isOfOne && !rule.threshold.counts
             var compiled = Rule(
                 sensor: sensor.name, name: rule.name, version: rule.version, action: action, wanted: 0, unwanted: 0,
                 slot: isDetector ? shared : nil, threshold: isDetector ? sensor.threshold : rule.threshold,
@@ -59,6 +61,12 @@ extension Profile {
             if !single, !isDetector {
                 compiled.slot = slots
                 slots += 1
+            }
+            if let source = rule.documents {
+                documents.append(
+                    DocumentWatch.Plan(
+                        rule: rules.count, index: source.index, similarity: source.similarity,
+                        both: sensor.direction == .both, holds: enforcing && action > .alert))
             }
             for (index, pattern) in rule.patterns.enumerated() {
                 // Those of a detector are alternatives: each is the same evidence.

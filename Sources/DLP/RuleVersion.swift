@@ -15,7 +15,8 @@ enum RuleVersion {
     static func of(_ rule: SensorRuleSpec) -> String {
         let patterns = rule.patterns.map { [$0.regex, $0.validator ?? "", "\($0.contexts.rawValue)", "\($0.negated)"] }
         let exact = rule.exact.map { [$0.columns + ["\($0.within)", "\($0.contexts.rawValue)"]] } ?? []
-        return of([["\(rule.threshold.atLeast)", "\(rule.threshold.distinct)"]] + patterns + exact)
+        let documents = rule.documents.map { [["\($0.similarity)"]] } ?? []
+        return of([["\(rule.threshold.atLeast)", "\(rule.threshold.distinct)"]] + patterns + exact + documents)
     }
 
     /// Of what is looked for nothing may be told.

@@ -119,9 +119,30 @@ struct SensorCompiler {
         return compiled
     }
 
+    private mutating func rule(
+        _ spec: SensorRuleSpec, _ documents: DocumentsSpec, _ place: CompileError
+    ) -> Database.Rule {
+        var compiled = Database.Rule(
+            name: spec.name, about: "", version: RuleVersion.of(spec), patterns: [], threshold: spec.threshold)
+        do throws(IndexFault) {
+            if !spec.patterns.isEmpty || spec.exact != nil {
+                throw IndexFault("expected nothing but documents, found patterns or exact as well")
+            }
+            compiled.documents = (try sources.documents(documents.index, key: documents.key), documents.similarity)
+        } catch {
+            var refused = place
+            refused.message = "documents: \(error.message)"
+            fail(refused)
+        }
+        return compiled
+    }
+
     // MARK: Rules
 
     private mutating func rule(_ spec: SensorRuleSpec, of sensor: String) -> Database.Rule {
+        if let documents = spec.documents {
+            return rule(spec, documents, CompileError(sensor: sensor, rule: spec.name, message: ""))
+        }
         if let exact = spec.exact {
             return rule(spec, exact, CompileError(sensor: sensor, rule: spec.name, message: ""))
         }

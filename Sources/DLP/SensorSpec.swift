@@ -72,22 +72,41 @@ public struct ExactSpec: Hashable, Sendable {
     }
 }
 
-/// Patterns that must all hold in one exchange, or values of the user's own.
+/// Documents of an index, whole or in part.
+public struct DocumentsSpec: Hashable, Sendable {
+    /// Path of what `weir fingerprint build` made.
+    public var index: String
+    /// Path of the key it was made with.
+    public var key: String
+    /// Share of a document's fingerprints that makes a finding, above 0 and at most 1.
+    public var similarity: Double
+
+    public static let similarityDefault = 0.3
+
+    public init(index: String, key: String, similarity: Double = similarityDefault) {
+        (self.index, self.key, self.similarity) = (index, key, similarity)
+    }
+}
+
+/// Patterns that must all hold in one exchange, or values or documents of the user's own.
 public struct SensorRuleSpec: Hashable, Sendable {
     public var name: String
     public var patterns: [PatternSpec]
-    /// Of the first pattern that is not negated, or of the rows.
+    /// Of the first pattern that is not negated, or of the rows or documents.
     public var threshold: Threshold
     /// Instead of patterns.
     public var exact: ExactSpec?
+    public var documents: DocumentsSpec?
 
     public init(
-        name: String, patterns: [PatternSpec] = [], threshold: Threshold = .none, exact: ExactSpec? = nil
+        name: String, patterns: [PatternSpec] = [], threshold: Threshold = .none, exact: ExactSpec? = nil,
+        documents: DocumentsSpec? = nil
     ) {
         self.name = name
         self.patterns = patterns
         self.threshold = threshold
         self.exact = exact
+        self.documents = documents
     }
 }
 

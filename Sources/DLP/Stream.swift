@@ -44,6 +44,7 @@ final class Stream {
     var map = OffsetMap()
     /// Rows of which something was found in the value.
     var rows: [RowWatch] = []
+    var documents: [DocumentWatch] = []
     /// Reads what is of more than one message, and tells of nothing else.
     private(set) var joins = false
 
@@ -71,6 +72,7 @@ final class Stream {
         if !carry.isEmpty { carry.removeAll(keepingCapacity: carry.capacity <= Self.carryKept) }
         if !redactions.isEmpty { redactions.removeAll() }
         if !rows.isEmpty { rows.removeAll() }
+        if !documents.isEmpty { documents.removeAll() }
         deniedAt = nil
         (rawBytes, released) = (0, 0)
     }
@@ -84,7 +86,7 @@ final class Stream {
         reset()
         (self.context, self.list, settled, joins) = (context, list, false, false)
         self.boundary = decodes && context == .body ? boundary : nil
-        if list.lanes.isEmpty { return }
+        if list.isEmpty { return }
         if self.boundary != nil, containers == nil { containers = Containers(side: side, owner: owner) }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
         source = decoder.map(Source.coded) ?? (decodes ? .fresh : .plain)
@@ -99,6 +101,8 @@ final class Stream {
         (windowStart, valueBytes, valueFrom) = (0, 0, offset)
         map.reset()
         if !rows.isEmpty { rows.removeAll() }
+        // A document may come in several messages.
+        if !joins, offset == 0 || documents.isEmpty { documents = owner.documents(list) }
         labels = []
         subject = owner.nextSubject()
         unpack()
@@ -218,6 +222,7 @@ final class Stream {
 
     private func scan(_ window: Window, settle: Bool) {
         if !joins { owner.inspected(window.count - carry.count) }
+        if !documents.isEmpty { watchDocuments(window) }
         reading.scan(owner.search, window, list, settle: settle) { reader, event in
             switch event {
             case .exhausted: break
@@ -269,7 +274,7 @@ final class Stream {
     func deny(from offset: UInt64) { deniedAt = min(deniedAt ?? .max, releasable(before: offset)) }
 
     /// What was undone, from the outside in.
-    private var chain: [String] { if case .coded(let decoder) = source { decoder.labels } else { labels } }
+    var chain: [String] { if case .coded(let decoder) = source { decoder.labels } else { labels } }
 
     /// The bytes read are the bytes on the wire.
     private func isOnWire(_ offset: UInt64, _ count: Int) -> Bool {
@@ -279,7 +284,7 @@ final class Stream {
     }
 
     /// Where on the wire an offset of the value came from.
-    private func origin(of offset: UInt64) -> UInt64 {
+    func origin(of offset: UInt64) -> UInt64 {
         switch source {
         case .blind, .fresh, .plain: valueFrom + offset
         case .coded: map.origin(of: offset)

@@ -10,7 +10,7 @@ import ArgumentParser
         version: version,
         subcommands: [
             Run.self, Check.self, Scan.self, Explain.self, Report.self, Rules.self, Status.self, Reload.self, Nft.self,
-            CA.self, Unseal.self, EDM.self,
+            CA.self, Unseal.self, EDM.self, Fingerprint.self,
         ])
 }
 

@@ -1,7 +1,9 @@
-"""The user's own records and planted values: found in what leaves, and nothing that only looks like them is."""
+"""The user's own records, documents and planted values: found in what leaves, and nothing that only looks like them is."""
 
+import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -35,8 +37,26 @@ def edm(directory, text, *more, key="edm.key", check=True):
                           text=True, timeout=60, check=check)
 
 
+def prose(seed, words):
+    rng = random.Random(seed)
+    return "".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randrange(2, 10)))
+                   + (".\n" if n % 12 == 11 else " ") for n in range(words))
+
+
+PAPER, OTHER_PAPER = prose(1, 3000), prose(2, 3000)
+
+
+def fingerprint(directory, *more, key="edm.key", check=True):
+    return subprocess.run([WEIR, "fingerprint", "build", "--key", key, "-o", "papers.fpr", *more, "papers"],
+                          cwd=directory, capture_output=True, text=True, timeout=60, check=check)
+
+
 def furnish(directory):
     """What conf/own-data.yaml names, and itself."""
+    os.makedirs(os.path.join(directory, "papers"), exist_ok=True)
+    with open(os.path.join(directory, "papers", "contract.txt"), "w", encoding="ascii") as file:
+        file.write(PAPER)
+    fingerprint(directory)
     shutil.copy(os.path.join(CONF, "own-data.yaml"), directory)
     with open(os.path.join(directory, "db-bait.txt"), "w", encoding="ascii") as file:
         file.write(BAIT + "\n")
@@ -107,6 +127,41 @@ def test_a_row_beyond_what_is_held(world, gateway, origin):
     session = gateway.session_of(sock)
     assert session["action"] == "deny" and 0 < session["bytes_before_verdict"] <= 200_000 + 111
     assert session["findings"][0]["rule"] == "person"
+
+
+@pytest.mark.parametrize("body, is_found", [
+    (PAPER, True), ("Dear all,\n" + PAPER[5000:12_000].upper().replace("\n", "\r\n\r\n"), True), (PAPER[:3000], False),
+    (OTHER_PAPER, False),
+])
+def test_a_document_is_known_whole_and_in_part(world, gateway, origin, body, is_found):
+    sock, status, _ = post(world, body.encode())
+    if not is_found:
+        assert status == 200
+        return
+    assert status == 403 and origin.received == b""
+    told = finding(gateway.event_of(sock))
+    assert (told["sensor"], told["rule"], told["match"]) == ("papers", "part", "papers/contract.txt")
+
+
+def test_a_document_in_an_upload_and_compressed(world, gateway, origin):
+    form = (b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\n' + PAPER.encode() + b"\r\n--b--\r\n")
+    for body, fields in ((form, ["Content-Type: multipart/form-data; boundary=b"]),
+                         (gzip.compress(PAPER.encode()), ["Content-Encoding: gzip"])):
+        assert post(world, body, fields=fields)[1] == 403
+    assert origin.received == b""
+
+
+def test_a_document_beyond_what_is_held(world, gateway, origin):
+    """What came before it was known may have left, and nothing after."""
+    body = OTHER_PAPER.encode() * 12 + PAPER.encode()
+    sock = send(world, request("POST", body=body), timeout=8)
+    read_all(sock)
+    time.sleep(0.2)
+    sent = bytes(origin.received)
+    assert origin.requests == 0 and PAPER[len(PAPER) // 2:][:200].encode() not in sent
+    session = gateway.session_of(sock)
+    assert session["action"] == "deny"
+    assert 0 < session["bytes_before_verdict"] <= len(body) - len(PAPER) // 2
 
 
 @pytest.mark.parametrize("place", ["url", "coded url", "header", "body", "lower case"])
@@ -182,7 +237,7 @@ def test_a_new_index_is_taken_up_and_a_bad_one_changes_nothing(world, shared, tm
                 os.unlink(tmp_path / "people.edm")
             done = gateway.command("reload", "-c", gateway.path, check=False)
             assert done.returncode != 0 and message in done.stderr + done.stdout, harm
-            assert "own-data.yaml:10:" in done.stderr + done.stdout, harm
+            assert "own-data.yaml:11:" in done.stderr + done.stdout, harm
             assert [post(world, body)[1] for body in (CUSTOMER, STRANGER)] == [403, 403], harm
 
 
@@ -202,6 +257,47 @@ def test_weir_check_says_what_is_wrong(tmp_path):
     assert done.returncode == 1
     assert "value_file: expected a value of 8 to 1024 bytes" in done.stderr and "short" not in done.stderr
     assert "no column called number, expected one of nir, name, mail" in done.stderr
+
+
+def test_a_bad_file_of_fingerprints_changes_nothing(world, shared, tmp_path):
+    furnish(tmp_path)
+    gateway = shared(CONFIG.replace("own-data.yaml", f"{tmp_path}/own-data.yaml"))
+    with Origin(world, 8080):
+        for harm, message in (("other key", "was built with another key"), ("cut", "is truncated"),
+                              ("foreign", "expected one of weir fingerprint build"), ("gone", "No such file")):
+            if harm == "other key":
+                fingerprint(tmp_path, key="other.key")
+            elif harm == "cut":
+                fingerprint(tmp_path)
+                # A copy: what is mapped must not change.
+                (tmp_path / "cut.fpr").write_bytes((tmp_path / "papers.fpr").read_bytes()[:-100])
+                os.rename(tmp_path / "cut.fpr", tmp_path / "papers.fpr")
+            elif harm == "foreign":
+                shutil.copy(tmp_path / "people.edm", tmp_path / "copy.fpr")
+                os.rename(tmp_path / "copy.fpr", tmp_path / "papers.fpr")
+            else:
+                os.unlink(tmp_path / "papers.fpr")
+            done = gateway.command("reload", "-c", gateway.path, check=False)
+            assert done.returncode != 0 and message in done.stderr + done.stdout, harm
+            assert post(world, PAPER.encode())[1] == 403, harm
+
+
+def test_weir_scan_knows_documents(tmp_path):
+    furnish(tmp_path)
+    (tmp_path / "a.txt").write_text(OTHER_PAPER + PAPER)
+    done = subprocess.run([WEIR, "scan", "-c", "own-data.yaml", "--sensor", "papers", "a.txt", "papers.fpr"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1, done.stderr
+    assert [line.split(": ")[1] for line in done.stdout.splitlines()] == ["papers/part"]
+
+
+def test_documents_that_cannot_be_known_again(tmp_path):
+    furnish(tmp_path)
+    (tmp_path / "papers" / "note.txt").write_text("call me back")
+    assert "1 left out: too short to be known again" in fingerprint(tmp_path).stdout
+    os.unlink(tmp_path / "papers" / "contract.txt")
+    done = fingerprint(tmp_path, check=False)
+    assert done.returncode == 2 and "expected a document of at least 95 letters" in done.stderr
 
 
 def test_weir_scan_knows_them(tmp_path):

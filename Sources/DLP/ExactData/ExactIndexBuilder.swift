@@ -58,9 +58,7 @@ public final class ExactIndexBuilder {
         }
         (self.key, self.path, self.options) = (key, path, options)
         reader = CSVReader(separator: options.separator)
-        let slash = path.lastIndex(of: "/")
-        let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let spill = try Spill(directory: directory)
+        let spill = try Spill(directory: Spill.directory(of: path))
         targets = []
         for (index, column) in columns.enumerated() {
             if columns[..<index].contains(where: { $0.name == column.name }) {

@@ -74,6 +74,12 @@ final class Spill {
     private let descriptor: Int32
     private var end = 0
 
+    /// Of a file: where one can be renamed over it.
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
     /// `directory`: where there is room for twelve bytes an entry.
     init(directory: String) throws(IndexFault) {
         descriptor = open(directory, unnamedFile | O_RDWR | O_CLOEXEC, 0o600)
@@ -137,9 +143,12 @@ struct TableBuilder {
     /// Writes the table. A hash that is there with the same number again is one entry; one with more than `numbersMax` is
     /// written as `shared` says: with `KeyedTable.anyNumber`, or not at all.
     ///
-    /// - Parameter each: told of every part that is done, in 256ths.
+    /// - Parameters:
+    ///   - dropped: told of every number that is not written.
+    ///   - each: told of every part that is done, in 256ths.
     func write(
-        to file: IndexFile, isNumbered: Bool, numbersMax: Int, keepsShared: Bool, each: (Int) -> Void = { _ in }
+        to file: IndexFile, isNumbered: Bool, numbersMax: Int, keepsShared: Bool,
+        dropped: (UInt32) -> Void = { _ in }, each: (Int) -> Void = { _ in }
     ) throws(IndexFault) -> KeyedTable.Place {
         let bits = KeyedTable.bucketBits(forCount: count)
         let offset = file.count
@@ -154,7 +163,7 @@ struct TableBuilder {
         for part in 0..<Self.parts {
             var entries = try load(part)
             kept.sort(&entries)
-            kept.take(entries, &starts)
+            kept.take(entries, &starts, dropped: dropped)
             for entry in entries {
                 let (word, bits) = KeyedTable.filterPlace(entry.hash, filter.count)
                 filter[word] |= bits
@@ -226,7 +235,7 @@ private struct KeptEntries {
         }
     }
 
-    mutating func take(_ entries: [Spill.Entry], _ starts: inout [UInt32]) {
+    mutating func take(_ entries: [Spill.Entry], _ starts: inout [UInt32], dropped: (UInt32) -> Void) {
         let shift = UInt64(64 - bits)
         var from = 0
         while from < entries.count {
@@ -243,7 +252,11 @@ private struct KeptEntries {
             if !isNumbered {
                 put(hash, nil)
             } else if numbers > numbersMax {
-                if keepsShared { put(hash, KeyedTable.anyNumber) }
+                if keepsShared {
+                    put(hash, KeyedTable.anyNumber)
+                } else {
+                    for entry in entries[from..<to] { dropped(entry.number) }
+                }
             } else {
                 for at in from..<to where at == from || entries[at].number != entries[at - 1].number {
                     put(hash, entries[at].number)
