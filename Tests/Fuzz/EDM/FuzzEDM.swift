@@ -6,11 +6,11 @@ import Glibc
 /// The readers of files that come from outside: CSV gives the same records in any cut, an index that is built of them has
 /// their values, and one that was changed is refused or looked up in without harm.
 ///
-/// Input: a count of changes, whether the header is signed anew, a piece size, the changes (an offset of two bytes and a byte
-/// each), then the CSV.
-private let directory = "/dev/shm/weir-fuzz-\(getpid())"
-private let path = "\(directory)/built.edm"
-private let changed = "\(directory)/changed.edm"
+/// Input: a count of changes, whether the header is signed anew, whether documents follow, a piece size, the changes (an offset
+/// of two bytes and a byte each), then the CSV or the documents.
+let directory = "/dev/shm/weir-fuzz-\(getpid())"
+let path = "\(directory)/built.edm"
+let changed = "\(directory)/changed.edm"
 private let isReady: Bool = {
     atexit {
         unlink(path)
@@ -19,37 +19,61 @@ private let isReady: Bool = {
     }
     return mkdir(directory, 0o700) == 0
 }()
-private let secret = Array("a key for the fuzz target".utf8)
-private let key = try? IndexKey(secret)
+let secret = Array("a key for the fuzz target".utf8)
+let key = try? IndexKey(secret)
 private let columns = ["alnum", "digits", "name", "email", "date-dmy"].enumerated().compactMap { index, type in
     ColumnForm.named(type).map { ExactIndexBuilder.Column(name: "\(index + 1)", form: $0) }
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    guard count > 2, let start else { return 0 }
-    let input = UnsafeBufferPointer(start: start, count: count)
-    let changes = min(Int(input[0] & 15), (count - 2) / 3)
-    let text = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: input[(2 + 3 * changes)...]))
+    guard count > 2, let start, isReady else { return 0 }
+    let input = Input(UnsafeBufferPointer(start: start, count: count))
+    if input.isOfDocuments { fuzzDocuments(input) } else { fuzzRecords(input) }
+    return 0
+}
+
+struct Input {
+    let text: UnsafeBufferPointer<UInt8>
+    let isOfDocuments: Bool
+    let piece: Int
+    private let changes: UnsafeBufferPointer<UInt8>
+    private let isSigned: Bool
+
+    init(_ input: UnsafeBufferPointer<UInt8>) {
+        let end = 2 + 3 * min(Int(input[0] & 15), (input.count - 2) / 3)
+        (isSigned, isOfDocuments) = (input[0] & 0x80 != 0, input[0] & 0x40 != 0)
+        piece = Int(input[1]) % 32 + 1
+        changes = UnsafeBufferPointer(rebasing: input[2..<end])
+        text = UnsafeBufferPointer(rebasing: input[end...])
+    }
+
+    /// A file as it is after the changes, or nil where there are none.
+    func change(_ file: [UInt8]) -> [UInt8]? {
+        var bytes = file
+        for place in stride(from: 0, to: changes.count, by: 3) {
+            bytes[(Int(changes[place]) | Int(changes[place + 1]) << 8) % bytes.count] = changes[place + 2]
+        }
+        if isSigned { sign(&bytes) }
+        return changes.isEmpty ? nil : bytes
+    }
+}
+
+private func fuzzRecords(_ input: Input) {
+    let text = UnsafeRawBufferPointer(input.text)
     let whole = records(text, piece: text.count)
-    precondition(whole == records(text, piece: Int(input[1]) % 32 + 1), "a cut changes the records")
-    guard isReady, let entries = build(text), let key, var bytes = content(path) else { return 0 }
+    precondition(whole == records(text, piece: input.piece), "a cut changes the records")
+    guard let entries = build(text), let key, let bytes = content(path) else { return }
     guard let index = try? ExactIndex(path, key: key) else { preconditionFailure("refused as built") }
     for (at, column) in columns.enumerated() {
         let found = whole.count { $0.indices.contains(at) && holds(index, $0[at], column.name) }
         precondition(found >= entries[at], "what was taken is not there")
     }
-    if changes == 0 { return 0 }
-    for at in 0..<changes {
-        let place = 2 + 3 * at
-        bytes[(Int(input[place]) | Int(input[place + 1]) << 8) % bytes.count] = input[place + 2]
-    }
-    if input[0] & 0x80 != 0 { sign(&bytes) }
-    guard write(bytes, to: changed), let index = try? ExactIndex(changed, key: key) else { return 0 }
+    guard let harmed = input.change(bytes), write(harmed, to: changed) else { return }
+    guard let index = try? ExactIndex(changed, key: key) else { return }
     for record in whole {
         for field in record { for name in index.columnNames { _ = holds(index, field, name) } }
     }
-    return 0
 }
 
 private func holds(_ index: ExactIndex, _ field: [UInt8], _ name: String) -> Bool {
@@ -101,14 +125,14 @@ private func hmac(_ key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
 
 // MARK: Files
 
-private func content(_ path: String) -> [UInt8]? {
+func content(_ path: String) -> [UInt8]? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 1 << 20)
     return Array(bytes.prefix(fread(&bytes, 1, bytes.count, file)))
 }
 
-private func write(_ bytes: [UInt8], to path: String) -> Bool {
+func write(_ bytes: [UInt8], to path: String) -> Bool {
     guard let file = fopen(path, "w") else { return false }
     defer { fclose(file) }
     return fwrite(bytes, 1, bytes.count, file) == bytes.count
