@@ -124,7 +124,7 @@ final class Decoder {
     var doubtful: Bool { sniffs && !head.isEmpty || stages.contains(where: \.doubtful) }
 
     /// What came last has not come out as far as it could be read.
-    var withholds: Bool { stages.contains(where: \.withholds) }
+    var withholds: Bool { !head.isEmpty || stages.contains(where: \.withholds) }
 
     /// Takes away stage `index` and all after it, and looks for no other.
     func drop(from index: Int) {

@@ -47,7 +47,7 @@ final class Stage {
     var doubtful: Bool { taken < Self.headBytes && (state == .fresh && taken > 0 || state == .running && isBare) }
 
     /// Bytes of a block have come that comes out when it is whole: what is not compressed in it is plain to everybody.
-    var withholds: Bool { coding == .zstd && state == .running }
+    var withholds: Bool { (coding == .zstd || coding == .br) && state == .running }
 
     func give(_ bytes: UnsafeRawBufferPointer) { input = bytes }
 

@@ -97,6 +97,18 @@ import Testing
         #expect(inspection.findings == findings)
     }
 
+    /// Nor does the first of two reads, whose few bytes wait until it is clear what they are.
+    @Test func theFirstBytesAreHeldCoded() throws {
+        let inspection = Inspection(scratch: Scratch())
+        let profile = try Make.builtIn()
+        let coded = Pack.br(Array("one \"4111111111111111\" two".utf8))
+        for cut in 0...coded.count {
+            inspection.reset(profile)
+            let sent = StreamTests.forward(inspection, coded, cuts: [cut], codings: [.br])
+            #expect(sent.count <= 8, "the number begins in the ninth byte")
+        }
+    }
+
     /// What was released, decoded as far as it goes, gives away no byte of the match.
     @Test func aHeldTailIsHeldCoded() throws {
         let profile = try Make.builtIn()
@@ -120,11 +132,13 @@ import Testing
             #expect(inspection.verdict == .deny)
             var seen = [UInt8](repeating: 0, count: body.count + 1)
             let decoder = Decoder(codings, limits: Limits())
-            sent.withUnsafeBytes { decoder.push($0, rawEnd: UInt64(sent.count)) }
             var count = 0
-            while case .bytes(let more) = seen.withUnsafeMutableBytes({
-                decoder.pull(into: UnsafeMutableRawBufferPointer(rebasing: $0[count...]))
-            }) { count += more }
+            sent.withUnsafeBytes { sent in
+                decoder.push(sent, rawEnd: UInt64(sent.count))
+                while case .bytes(let more) = seen.withUnsafeMutableBytes({
+                    decoder.pull(into: UnsafeMutableRawBufferPointer(rebasing: $0[count...]))
+                }) { count += more }
+            }
             #expect(count <= noise.count + 4)
             // A block of zstd is held whole, whatever it holds.
             if codings.contains(.zstd) { continue }
