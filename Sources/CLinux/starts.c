@@ -266,7 +266,7 @@ SSSE3 INLINE void walk_marked(struct search *search, uint32_t place, uint64_t ma
 #define WEIR_FIND_KEYS_END(WIDTH, KEYS)                                                                                  \
     if (place < end && search->count > WIDTH + WEIR_KEY) {                                                               \
         uint32_t last = search->count - WIDTH - WEIR_KEY + 1;                                                            \
-        if (last < place) {                                                                                              \
+        if (last < place && place < last + WIDTH) {                                                                      \
             uint32_t marked = KEYS;                                                                                      \
             walk_marked(search, last, marked & (uint32_t)(~(uint64_t)0 << (place - last)), buckets);                     \
             place = last + WIDTH;                                                                                        \
