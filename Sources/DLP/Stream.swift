@@ -199,9 +199,10 @@ final class Stream {
                 // What was kept is of this read: it lies before the rest.
                 window = self.window(base + (at - carry.count), carry.count + fresh, ended: end && isLast)
             } else {
-                var filled = owner.scratch.join(carry)
-                owner.scratch.append(UnsafeRawBufferPointer(rebasing: bytes[at..<at + fresh]), &filled)
-                window = self.window(owner.scratch.window, filled, ended: end && isLast)
+                let scratch = owner.scratch
+                var filled = scratch.join(carry)
+                scratch.append(UnsafeRawBufferPointer(rebasing: bytes[at..<at + fresh]), &filled)
+                window = self.window(scratch.window, filled, ended: end && isLast)
             }
             at += fresh
             scan(window, settle: settle && isLast)
@@ -221,6 +222,8 @@ final class Stream {
     }
 
     private func scan(_ window: Window, settle: Bool) {
+        // One reference for all that follows.
+        let owner = owner
         if !joins { owner.inspected(window.count - carry.count) }
         if !documents.isEmpty { watchDocuments(window) }
         reading.scan(owner.search, window, list, settle: settle) { reader, event in
