@@ -96,6 +96,10 @@ struct LimitField {
                 "decoded_bytes", .size(\.decodedBytes, kib(1...64 << 20)),
                 "Decompressed bytes of one body that are read."),
             .init("decode_depth", .count(\.decodeDepth, 1...16), "Codings on top of each other."),
+            .init(
+                "view_depth", .count(\.viewDepth, 0...8),
+                "Encodings within text that are undone within each other: base64, hex, UTF-16, percent, JSON, entities, "
+                    + "quoted-printable. None by default, as most text is read many times slower with them."),
         ]
     }
 

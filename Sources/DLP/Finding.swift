@@ -27,6 +27,11 @@ public struct Finding: Equatable, Sendable {
     public var fingerprint: String
     /// The whole match, for who has the key of `evidence.seal_to`; nil where there is none.
     public var sealed: String?
+
+    /// Of two ways to one match the one with fewer decodings is told.
+    static func isPlainer(_ labels: [String], than others: [String]) -> Bool {
+        labels.count != others.count ? labels.count < others.count : labels.lexicographicallyPrecedes(others)
+    }
 }
 
 /// Bytes on the wire to be overwritten with `byte`.

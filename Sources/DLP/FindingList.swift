@@ -5,6 +5,9 @@ struct FindingList {
         var reader: Int
         /// Of the rule's evidence, where one match is not enough.
         var slot: Int?
+        /// Where the match lies in the value, and how many bytes it takes there.
+        var place: UInt64
+        var reach: Int
         var finding: Finding
         /// Nil where none is asked for.
         var excerpt: Excerpt?
@@ -12,7 +15,15 @@ struct FindingList {
         var isWhole = false
 
         func precedes(_ other: Entry) -> Bool {
-            (subject, finding.offset, reader) < (other.subject, other.finding.offset, other.reader)
+            let (own, others) = ((subject, place, reader), (other.subject, other.place, other.reader))
+            if own != others { return own < others }
+            if finding.offset != other.finding.offset { return finding.offset < other.finding.offset }
+            return finding.decoded.lexicographicallyPrecedes(other.finding.decoded)
+        }
+
+        /// Of the same pattern at the same place.
+        func isAnother(of other: Entry) -> Bool {
+            (reader, subject, place, reach) == (other.reader, other.subject, other.place, other.reach)
         }
 
         /// As it is told.
@@ -26,15 +37,15 @@ struct FindingList {
         /// Another match, which may lie in the excerpt.
         mutating func cover(_ span: Span) {
             guard span.subject == subject, excerpt != nil else { return }
-            let from = Int(clamping: Int64(clamping: span.from) - Int64(clamping: finding.offset))
-            excerpt?.cover(from..<from + span.length, length: finding.length)
+            let from = Int(clamping: Int64(clamping: span.from) - Int64(clamping: place))
+            excerpt?.cover(from..<from + span.length, length: reach)
         }
 
         /// Bytes of a value, some of which may follow what the excerpt has.
         mutating func read(_ window: Window, from valueFrom: UInt64, of subject: Int, context: Int) {
             guard let missing = excerpt?.missing, missing > 0, self.subject == subject else { return }
             if window.ended { isWhole = true }
-            let next = finding.offset + UInt64(finding.length + context - missing)
+            let next = place + UInt64(reach + context - missing)
             let start = valueFrom + window.start
             guard next >= start, next < start + UInt64(window.count) else { return }
             let bytes = UnsafeRawBufferPointer(start: window.base, count: window.count)
@@ -73,7 +84,7 @@ struct FindingList {
     /// What is found there would only be counted.
     func isFull(before subject: Int, _ offset: UInt64) -> Bool {
         guard entries.count >= most, let last = entries.last else { return false }
-        return (last.subject, last.finding.offset) < (subject, offset)
+        return (last.subject, last.place) < (subject, offset)
     }
 
     mutating func record(_ entry: Entry) {
@@ -89,7 +100,14 @@ struct FindingList {
         var at = entries.count
         while at > 0, entry.precedes(entries[at - 1]) { at -= 1 }
         entries.insert(entry, at: at)
-        longest = max(longest, entry.finding.length)
+        longest = max(longest, entry.reach)
+    }
+
+    /// The same match was found through fewer decodings.
+    mutating func replace(with entry: Entry) {
+        guard let at = entries.firstIndex(where: { $0.isAnother(of: entry) }) else { return }
+        entries.remove(at: at)
+        insert(entry)
     }
 
     /// The entry that stands for the rule is another one.
@@ -105,7 +123,7 @@ struct FindingList {
         let open = entries.firstIndex { entry in
             if all { return false }
             guard entry.subject == subject else { return !entry.isWhole && entry.excerpt?.missing ?? 0 > 0 }
-            return (reach == 0 ? entry.finding.offset : Self.span(entry).end + reach) >= frontier
+            return (reach == 0 ? entry.place : Self.span(entry).end + reach) >= frontier
         }
         let settled = entries[..<(open ?? entries.count)].map(\.told)
         entries.removeFirst(settled.count)
@@ -115,7 +133,7 @@ struct FindingList {
     // MARK: Excerpts
 
     private static func span(_ entry: Entry) -> Span {
-        Span(subject: entry.subject, from: entry.finding.offset, length: entry.finding.length)
+        Span(subject: entry.subject, from: entry.place, length: entry.reach)
     }
 
     /// A match of any rule, before it is known what becomes of it.
@@ -136,9 +154,9 @@ struct FindingList {
     private func near(_ span: Span) -> Range<Int> {
         let reach = UInt64(context + longest)
         let from = (span.subject, span.from - min(span.from, reach))
-        let first = entries.partition { ($0.subject, $0.finding.offset) >= from }
+        let first = entries.partition { ($0.subject, $0.place) >= from }
         let past = (span.subject, span.end + reach)
-        let end = entries[first...].firstIndex { ($0.subject, $0.finding.offset) > past } ?? entries.count
+        let end = entries[first...].firstIndex { ($0.subject, $0.place) > past } ?? entries.count
         return first..<end
     }
 

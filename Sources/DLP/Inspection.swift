@@ -134,9 +134,10 @@ public final class Inspection {
             case .match(let start, let end, let confidence):
                 let match = Match(
                     reader: list.lanes[at].reader, bytes: UnsafeRawBufferPointer(rebasing: value[start..<end]),
-                    before: start, after: value.count - end, context: context, subject: subject, offset: UInt64(start),
+                    before: start, after: value.count - end, context: context, subject: subject, place: UInt64(start),
+                    reach: end - start, offset: UInt64(start),
                     rawOffset: UInt64(start),
-                    labels: known == nil ? [] : ["percent"], redactable: false, confidence: confidence)
+                    labels: known == nil ? [] : ["percent"], isInView: false, redactable: false, confidence: confidence)
                 if let known, alreadyFound(match, known) { continue }
                 _ = found(match, &rows)
             }
@@ -239,14 +240,6 @@ public final class Inspection {
 
     // MARK: For the streams
 
-    var limits: Limits { profile?.database.limits ?? Limits() }
-    var holding: Bool { profile?.holds ?? false }
-    var hold: Int { max(profile?.hold ?? 0, 0) }
-    var decisionOffset: UInt64? {
-        guard let profile, profile.decidesAtHold else { return nil }
-        return UInt64(max(profile.hold, 0))
-    }
-
     func nextSubject() -> Int {
         tally.pointee.subjects += 1
         return tally.pointee.subjects
@@ -275,7 +268,7 @@ public final class Inspection {
         }
         if profile.rules[index].isPlanted { tally.pointee.sawHoneytoken = true }
         guard let slot = profile.rules[index].slot else {
-            if kept.isFull(before: match.subject, match.offset) {
+            if kept.isFull(before: match.subject, match.place) {
                 tally.pointee.findings += 1
                 _ = passUntold(match)
             } else {
@@ -290,8 +283,18 @@ public final class Inspection {
         return conclude(slot, rule)
     }
 
-    /// Another match of the pattern that stands for the rule. Several patterns may share the evidence, and do not come in the
-    /// order of their places.
+    /// A match that was found before, through more decodings.
+    func foundPlainer(_ match: Match) {
+        guard let profile else { return }
+        let entry = entry(match, profile.rules[profile.readers[match.reader].rule])
+        kept.replace(with: entry)
+        for slot in proofs.indices where proofs[slot].place?.isAnother(of: entry) ?? false {
+            proofs[slot].place = entry
+        }
+    }
+
+    /// Another match of the pattern that stands for the rule. They do not come in the order of their places: several patterns
+    /// may share the evidence, and views of a text are read after it.
     private func count(_ match: Match, _ rule: Profile.Rule, _ slot: Int) {
         proofs[slot].count += 1
         if rule.threshold.distinct > proofs[slot].values.count {
@@ -300,7 +303,7 @@ public final class Inspection {
             proofs[slot].values.insert(hasher.finalize())
         }
         if let place = proofs[slot].place {
-            guard rule.shares, (match.subject, match.offset) < (place.subject, place.finding.offset) else { return }
+            guard (match.subject, match.place) < (place.subject, place.place) else { return }
         }
         let entry = entry(match, rule)
         proofs[slot].place = entry

@@ -9,7 +9,7 @@ extension Inspection {
     /// Of a value that may turn out to be of no row: most are, and sealing is dear.
     func unsealed(_ match: Match, _ rule: Profile.Rule) -> FindingList.Entry {
         var entry = FindingList.Entry(
-            subject: match.subject, reader: match.reader, slot: rule.slot,
+            subject: match.subject, reader: match.reader, slot: rule.slot, place: match.place, reach: match.reach,
             finding: Finding(
                 sensor: rule.sensor, rule: rule.name, version: rule.version, action: rule.action,
                 context: match.context, offset: match.offset, rawOffset: match.rawOffset, length: match.bytes.count,
@@ -17,7 +17,7 @@ extension Inspection {
                 match: rule.isPlanted ? Masking.hide(match.bytes) : Masking.mask(match.bytes),
                 excerpt: "",
                 fingerprint: fingerprint(match), sealed: nil))
-        guard kept.context > 0 else { return entry }
+        guard kept.context > 0, !match.isInView else { return entry }
         entry.excerpt = Excerpt(
             before: match.preceding, after: match.following, offset: match.offset, context: kept.context)
         kept.uncover(&entry)
@@ -28,7 +28,7 @@ extension Inspection {
     func entry(_ row: RowWatch.Row) -> FindingList.Entry {
         var entry = row.entry
         if kept.context > 0 { kept.uncover(&entry) }
-        if !kept.isFull(before: entry.subject, entry.finding.offset) {
+        if !kept.isFull(before: entry.subject, entry.place) {
             entry.finding.sealed = row.value.withUnsafeBytes(seal)
         }
         return entry

@@ -213,8 +213,8 @@ final class Messages {
         }
         each.readMessage(content, ended: false)
         keepTail(content)
-        var keepFrom = min(each.windowFrom, contentBytes - UInt64(min(tail.count, owner.limits.matchBytes)))
-        if isJoining { keepFrom = min(keepFrom, pair.windowFrom, joined.windowFrom) }
+        var keepFrom = min(each.neededFrom, contentBytes - UInt64(min(tail.count, owner.limits.matchBytes)))
+        if isJoining { keepFrom = min(keepFrom, pair.neededFrom, joined.neededFrom) }
         map.forget(before: keepFrom)
     }
 

@@ -46,8 +46,6 @@ public final class Profile: @unchecked Sendable {
         /// Index into the evidence of an exchange, or none: one positive pattern is a finding at once.
         var slot: Int?
         var threshold: Threshold
-        /// The evidence is that of the sensor's other rules, too.
-        var shares: Bool
         /// The patterns are the columns of rows, the first of which stands for the row.
         var rowsWithin: Int?
         /// What it finds is a planted value, of which nothing is told.

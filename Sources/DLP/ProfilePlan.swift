@@ -57,7 +57,7 @@ extension Profile {
             var compiled = Rule(
                 sensor: sensor.name, name: rule.name, version: rule.version, action: action, wanted: 0, unwanted: 0,
                 slot: isDetector ? shared : nil, threshold: isDetector ? sensor.threshold : rule.threshold,
-                shares: isDetector, rowsWithin: rule.rowsWithin, isPlanted: sensor.name == Honeytoken.sensor)
+                rowsWithin: rule.rowsWithin, isPlanted: sensor.name == Honeytoken.sensor)
             if !single, !isDetector {
                 compiled.slot = slots
                 slots += 1

@@ -33,6 +33,27 @@ struct Reading {
         for at in cursors.indices { cursors[at].charge(endOfMessage: after.cursors[at]) }
     }
 
+    /// Goes on as another does of a text whose offsets are greater by `shift`. `debt`: work that was done here before, and
+    /// was not there.
+    mutating func takeOver(_ other: Reading, shift: UInt64, debt: ContiguousArray<Int>) {
+        self = other
+        for at in cursors.indices {
+            cursors[at].next -= min(shift, cursors[at].next)
+            if at < debt.count { cursors[at].work += debt[at] }
+        }
+        decided -= shift
+    }
+
+    /// Of a reading that `takeOver` would change nothing of: how much work it has done more. Nil of others.
+    func debt(to other: Reading, shift: UInt64) -> ContiguousArray<Int>? {
+        guard live.count == other.live.count, decided + shift == other.decided else { return nil }
+        for (own, others) in zip(cursors, other.cursors) {
+            guard own.live == others.live, own.givenUp == others.givenUp else { return nil }
+            if own.live, own.next + shift != others.next || own.retryAt != others.retryAt { return nil }
+        }
+        return ContiguousArray(zip(cursors, other.cursors).map { $0.work - $1.work })
+    }
+
     var isWaiting: Bool { !live.isEmpty }
 
     /// The first start that is not decided.

@@ -8,7 +8,7 @@ import Bytes
 ///   … ───┤ look │ open   │                      │
 ///        └ back ┴ starts ┴──────────────────────┘
 /// ```
-final class Stream {
+final class Stream: Text {
     enum Source {
         /// Nobody reads, or nothing more can be read: bytes pass.
         case blind
@@ -27,11 +27,19 @@ final class Stream {
     private(set) var context: Contexts = []
     private(set) var list = ReadList.none
     private(set) var reading = Reading()
+    /// What is decoded out of the value; none where it is of more than one message.
+    private(set) var branches: Branches?
+    /// The same while nobody reads.
+    private lazy var tree = Branches(self, in: nil)
+    /// Matches that a view may find once more, and through which decodings they were told.
+    var told: [Told: [String]] = [:]
+    /// All that views have decoded.
+    var viewBytes = 0
 
     /// Bytes of the value kept from before: the look-behind and what is undecided.
     private(set) var carry: [UInt8] = []
     /// Offset of the first of them.
-    private var windowStart: UInt64 = 0
+    private(set) var windowStart: UInt64 = 0
     /// Bytes of the value so far.
     var valueBytes: UInt64 = 0
     /// Where the value begins in the coordinates of findings: not 0 only where the end of a broken coding is read as
@@ -70,6 +78,7 @@ final class Stream {
         head = []
         containers?.close()
         if !carry.isEmpty { carry.removeAll(keepingCapacity: carry.capacity <= Self.carryKept) }
+        branches?.reset()
         if !redactions.isEmpty { redactions.removeAll() }
         if !rows.isEmpty { rows.removeAll() }
         if !documents.isEmpty { documents.removeAll() }
@@ -84,10 +93,11 @@ final class Stream {
     /// body.
     func open(as context: Contexts, list: ReadList, codings: [ContentCoding], decodes: Bool, boundary: [UInt8]) {
         reset()
-        (self.context, self.list, settled, joins) = (context, list, false, false)
+        (self.context, self.list, settled, joins, branches) = (context, list, false, false, nil)
         self.boundary = decodes && context == .body ? boundary : nil
         if list.isEmpty { return }
         if self.boundary != nil, containers == nil { containers = Containers(side: side, owner: owner) }
+        if decodes, !list.lanes.isEmpty, owner.limits.viewDepth > 0 { branches = tree }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
         source = decoder.map(Source.coded) ?? (decodes ? .fresh : .plain)
         if let outcome { owner.cannotRead(outcome) }
@@ -98,7 +108,9 @@ final class Stream {
     func begin(from offset: UInt64) {
         reading.begin(list)
         carry.removeAll(keepingCapacity: true)
-        (windowStart, valueBytes, valueFrom) = (0, 0, offset)
+        branches?.begin(list)
+        if !told.isEmpty { told.removeAll(keepingCapacity: true) }
+        (windowStart, valueBytes, valueFrom, viewBytes) = (0, 0, offset, 0)
         map.reset()
         if !rows.isEmpty { rows.removeAll() }
         // A document may come in several messages.
@@ -115,6 +127,7 @@ final class Stream {
         reset()
         (self.context, self.list, self.joins) = (context, list, joins)
         reading.close()
+        branches = joins || list.lanes.isEmpty || owner.limits.viewDepth == 0 ? nil : tree
         source = .framed(map)
     }
 
@@ -148,9 +161,10 @@ final class Stream {
         reading.charge(endOfMessage: after)
     }
 
-    /// Offset in all the content of the first byte that is kept, and of the first that could be of a match in force.
-    var windowFrom: UInt64 { valueFrom + windowStart }
-    var heldFrom: UInt64? { reading.held(list).map { valueFrom + $0 } }
+    /// Offset in all the content of the first byte of which more may be told, and of the first that could be of a match in
+    /// force.
+    var neededFrom: UInt64 { valueFrom + min(windowStart, branches?.frontier ?? .max) }
+    var heldFrom: UInt64? { held.map { valueFrom + $0 } }
 
     // MARK: Reading
 
@@ -224,6 +238,8 @@ final class Stream {
     private func scan(_ window: Window, settle: Bool) {
         // One reference for all that follows.
         let owner = owner
+        let fresh = UnsafeRawBufferPointer(start: window.base + carry.count, count: window.count - carry.count)
+        branches?.fork(self, fresh)
         if !joins { owner.inspected(window.count - carry.count) }
         if !documents.isEmpty { watchDocuments(window) }
         reading.scan(owner.search, window, list, settle: settle) { reader, event in
@@ -235,7 +251,12 @@ final class Stream {
         }
         owner.read(window, from: valueFrom, of: subject, rows: &rows)
         if !rows.isEmpty { settleRows(ended: window.ended) }
+        if let branches, !branches.read(fresh, of: self, ended: window.ended, settle: settle) {
+            owner.cannotRead(.decompressionBomb)
+            self.branches = nil
+        }
         keep(window)
+        forgetTold()
     }
 
     private func keep(_ window: Window) {
@@ -245,7 +266,7 @@ final class Stream {
         carry.removeAll(keepingCapacity: true)
         carry.append(contentsOf: UnsafeBufferPointer(start: window.base + first, count: window.count - first))
         windowStart = from
-        map.forget(before: from)
+        map.forget(before: min(from, branches?.frontier ?? .max))
     }
 
     // MARK: Findings
@@ -260,12 +281,13 @@ final class Stream {
                 return
             }
         }
-        let outcome = owner.found(
+        let outcome = told(
             Inspection.Match(
                 reader: index, bytes: UnsafeRawBufferPointer(start: window.base + start, count: end - start),
                 before: start, after: window.count - end, context: context, subject: subject,
-                offset: valueFrom + offset, rawOffset: origin(of: offset), labels: chain,
-                redactable: isOnWire(offset, end - start), confidence: confidence), &rows)
+                place: valueFrom + offset, reach: end - start, offset: valueFrom + offset,
+                rawOffset: origin(of: offset), labels: chain, isInView: false,
+                redactable: isOnWire(offset, end - start), confidence: confidence))
         switch outcome {
         case .pass: break
         case .deny: deny(from: offset)
@@ -296,7 +318,7 @@ final class Stream {
     }
 
     /// How much of the wire gives away nothing of the value from an offset on.
-    private func releasable(before offset: UInt64) -> UInt64 {
+    func releasable(before offset: UInt64) -> UInt64 {
         switch source {
         case .blind, .fresh, .plain: valueFrom + offset
         case .coded: map.releasable(before: offset)
@@ -337,9 +359,15 @@ final class Stream {
         case .coded(let decoder) where decoder.doubtful: return 0
         default:
             let withholds = if case .coded(let decoder) = source { decoder.withholds } else { false }
-            let open = reading.held(list) ?? (withholds ? valueBytes : nil)
+            let open = held ?? (withholds ? valueBytes : nil)
             return min(open.map(releasable(before:)) ?? rawBytes, containers?.held ?? .max)
         }
+    }
+
+    /// The first byte of what could still become a match in force.
+    private var held: UInt64? {
+        let held = min(reading.held(list) ?? .max, branches?.held ?? .max)
+        return held == .max ? nil : held
     }
 
     func releaseTail() {

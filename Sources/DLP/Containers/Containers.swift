@@ -178,7 +178,7 @@ final class Containers {
         case .undecided: break
         case .leaf:
             leaf.readMessage(bytes, ended: end)
-            map.forget(before: leaf.windowFrom)
+            map.forget(before: leaf.neededFrom)
         case .reader(let reader):
             var rest = bytes
             while take(reader.step(&rest), of: index) {}

@@ -16,7 +16,8 @@ extension Inspection {
             offset: offset, rawOffset: rawOffset, length: 0, confidence: .high, decoded: labels, match: document,
             excerpt: "", fingerprint: Array(document.utf8).withUnsafeBytes(fingerprint), sealed: nil)
         return FindingList.Entry(
-            subject: subject, reader: profile?.readers.count ?? 0, slot: rule.slot, finding: finding)
+            subject: subject, reader: profile?.readers.count ?? 0, slot: rule.slot, place: offset, reach: 0,
+            finding: finding)
     }
 }
 

@@ -66,5 +66,8 @@ extension Stream {
     }
 
     /// No finding before this offset is still to come in this value.
-    var frontier: UInt64 { min(valueFrom + reading.frontier, rows.lazy.map(\.open).min() ?? .max) }
+    var frontier: UInt64 {
+        let undecided = min(reading.frontier, branches?.frontier ?? .max)
+        return min(valueFrom + undecided, rows.lazy.map(\.open).min() ?? .max)
+    }
 }
