@@ -214,12 +214,13 @@ def test_in_a_name_that_is_asked_for(world, shared, unbound, tmp_path):
 
 def test_a_new_index_is_taken_up_and_a_bad_one_changes_nothing(world, shared, tmp_path):
     furnish(tmp_path)
-    gateway = shared(CONFIG.replace("own-data.yaml", f"{tmp_path}/own-data.yaml"))
+    config = CONFIG.replace("own-data.yaml", f"{tmp_path}/own-data.yaml")
+    gateway = shared(config)
     with Origin(world, 8080):
         assert [post(world, body)[1] for body in (CUSTOMER, STRANGER)] == [403, 200]
         edm(tmp_path, RECORDS + STRANGER.decode() + ",Third,third@corp.example\n")
         assert post(world, STRANGER)[1] == 200, "taken up before it was told to"
-        gateway.command("reload", "-c", gateway.path)
+        gateway.reload(config)
         assert [post(world, body)[1] for body in (CUSTOMER, STRANGER)] == [403, 403]
         for harm, message in (("other key", "was built with another key"), ("cut", "is truncated"),
                               ("gone", "No such file")):
