@@ -30,7 +30,7 @@ final class Stream: Text {
     /// What is decoded out of the value; none where it is of more than one message.
     private(set) var branches: Branches?
     /// The same while nobody reads.
-    private lazy var tree = Branches(self, in: nil)
+    var tree: Branches?
     /// Matches that a view may find once more, and through which decodings they were told.
     var told: [Told: [String]] = [:]
     /// All that views have decoded.
@@ -97,7 +97,7 @@ final class Stream: Text {
         self.boundary = decodes && context == .body ? boundary : nil
         if list.isEmpty { return }
         if self.boundary != nil, containers == nil { containers = Containers(side: side, owner: owner) }
-        if decodes, !list.lanes.isEmpty, owner.limits.viewDepth > 0 { branches = tree }
+        if decodes { branches = views(list) }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
         source = decoder.map(Source.coded) ?? (decodes ? .fresh : .plain)
         if let outcome { owner.cannotRead(outcome) }
@@ -127,7 +127,7 @@ final class Stream: Text {
         reset()
         (self.context, self.list, self.joins) = (context, list, joins)
         reading.close()
-        branches = joins || list.lanes.isEmpty || owner.limits.viewDepth == 0 ? nil : tree
+        branches = joins ? nil : views(list)
         source = .framed(map)
     }
 

@@ -2,6 +2,16 @@ import Bytes
 
 /// What is found in views of the value.
 extension Stream {
+    /// None where nobody would read them. Made anew where a new configuration has another limit.
+    func views(_ list: ReadList) -> Branches? {
+        let depth = owner.limits.viewDepth
+        if depth == 0 || list.lanes.isEmpty { return nil }
+        if let tree, tree.depthMax == depth { return tree }
+        let made = Branches(self, in: nil)
+        tree = made
+        return made
+    }
+
     /// Where a pattern has matched, which a view may find once more.
     struct Told: Hashable {
         var reader: Int

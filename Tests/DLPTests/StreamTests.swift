@@ -52,8 +52,7 @@ import Testing
         inspection.feed(.request, Array("hello 4111".utf8)[...], end: false)
         #expect(inspection.releasable(.request) == 6)
         inspection.feed(.request, Array(" and".utf8)[...], end: false)
-        // A word may be the beginning of base64, as long as nothing else follows.
-        #expect(inspection.releasable(.request) == 11)
+        #expect(inspection.releasable(.request) == 14)
         inspection.feed(.request, Array(" 12".utf8)[...], end: false)
         #expect(inspection.releasable(.request) == 15)
         inspection.feed(.request, [][...], end: true)
@@ -112,7 +111,7 @@ import Testing
                 [Attachment(sensor: "s", action: .redact)],
                 enforcing: true, hold: 0))
         inspection.open(.response, as: .packet, codings: [])
-        inspection.feed(.response, Array("..ab".utf8)[...], end: false)
+        inspection.feed(.response, Array("xxab".utf8)[...], end: false)
         #expect(inspection.releasable(.response) == 2)
         inspection.releaseTail(.response)
         #expect(inspection.releasable(.response) == 4)

@@ -38,7 +38,7 @@ import Testing
 
     /// Every cut in two, and pieces of one byte.
     static func same(_ body: [UInt8], _ decoded: [[String]], _ note: Comment) throws {
-        let profile = try Make.builtIn(.alert)
+        let profile = try Make.builtIn(.alert, limits: Make.viewing)
         let inspection = Inspection(scratch: Scratch())
         inspection.reset(profile)
         inspection.read(body)
@@ -58,7 +58,7 @@ import Testing
 
     /// Nothing of what carries the number leaves before the verdict.
     static func held(_ before: [UInt8], _ encoded: [UInt8], _ after: [UInt8], lead: Int, _ note: Comment) throws {
-        let profile = try Make.builtIn()
+        let profile = try Make.builtIn(limits: Make.viewing)
         let inspection = Inspection(scratch: Scratch())
         let body = before + encoded + after
         for cut in 0...body.count {
@@ -123,7 +123,7 @@ import Testing
 
     @Test func offsetsAreThoseOfTheViewAndOfTheWire() throws {
         let inspection = Inspection(scratch: Scratch())
-        inspection.reset(try Make.builtIn(.alert))
+        inspection.reset(try Make.builtIn(.alert, limits: Make.viewing))
         inspection.read(Array("data: ".utf8) + Pack.base64(Array("abcdef 4111111111111111".utf8)))
         #expect(inspection.findings.map(\.offset) == [7])
         // The seventh byte begins in the second digit of the third quad.
@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test func moreLayersThanAreReadAreToldOf() throws {
-        var limits = Make.limits
+        var limits = Make.viewing
         limits.viewDepth = 2
         let profile = try Make.profile(["needle"], limits: limits)
         let inspection = Inspection(scratch: Scratch())
@@ -141,6 +141,19 @@ import Testing
             inspection.read(text)
             #expect(inspection.uninspectable == outcome)
             #expect(inspection.findings.count == (outcome == nil ? 1 : 0))
+        }
+    }
+
+    @Test func aReloadChangesTheDepth() throws {
+        let inspection = Inspection(scratch: Scratch())
+        let text = Pack.base64(Pack.base64(Array("a needle in it".utf8)))
+        for (depth, found) in [(0, 0), (1, 0), (2, 1), (4, 1), (0, 0)] {
+            var limits = Limits()
+            limits.viewDepth = depth
+            inspection.reset(try Make.profile(["needle"], limits: limits))
+            inspection.read(text)
+            #expect(inspection.findings.count == found, "\(depth)")
+            #expect(inspection.uninspectable == (depth == 1 ? .decompressionBomb : nil))
         }
     }
 
@@ -176,7 +189,7 @@ import Testing
         let codings: [(ContentCoding, [UInt8], String)] = [
             (.gzip, Pack.gzip(body), "gzip"), (.br, Pack.br(body), "br"), (.zstd, Pack.zstd(body), "zstd"),
         ]
-        let profile = try Make.builtIn()
+        let profile = try Make.builtIn(limits: Make.viewing)
         let inspection = Inspection(scratch: Scratch())
         for (coding, coded, label) in codings {
             inspection.reset(profile)
@@ -209,7 +222,7 @@ import Testing
     /// Within files and parts, each of which is a text of its own.
     @Test(arguments: encodings) func inContainers(_ e: Encoding) throws {
         let text = Array("one \"".utf8) + e.encode(Self.pan) + Array("\" two".utf8)
-        let profile = try Make.builtIn()
+        let profile = try Make.builtIn(limits: Make.viewing)
         let inspection = Inspection(scratch: Scratch())
         for (body, boundary, chain) in [
             (ContainersTests.zip("a", text), "", "zip:a"), (ContainersTests.zip("a", text, method: 0), "", "zip:a"),
@@ -236,7 +249,7 @@ import Testing
         let body = Array(#"{"a":"\n","b":"4111111111111111","c":"x\"4111111111111111\"=\r\n"}"#.utf8)
         let expected = Array(#"{"a":"\n","b":"****************","c":"x\"****************\"=\r\n"}"#.utf8)
         for cut in 0...body.count {
-            inspection.reset(try Make.builtIn(.redact))
+            inspection.reset(try Make.builtIn(.redact, limits: Make.viewing))
             #expect(StreamTests.forward(inspection, body, cuts: [cut]) == expected, "cut at \(cut)")
             #expect(inspection.findings.map(\.decoded) == [[], []])
             #expect(inspection.verdict == .redact && inspection.uninspectable == nil)
@@ -245,14 +258,14 @@ import Testing
 
     @Test func whatIsEncodedIsDeniedWhereItShouldBeRedacted() throws {
         let inspection = Inspection(scratch: Scratch())
-        inspection.reset(try Make.builtIn(.redact))
+        inspection.reset(try Make.builtIn(.redact, limits: Make.viewing))
         let sent = StreamTests.forward(inspection, Array("x ".utf8) + Pack.base64(Self.pan), cuts: [])
         #expect(sent.count < 10 && inspection.verdict == .deny && inspection.uninspectable == .redactImpossible)
     }
 
     /// Many of them side by side, in any cut.
     @Test func mixtures() throws {
-        var limits = Make.limits
+        var limits = Make.viewing
         limits.viewDepth = 8
         let profile = try Make.profile(
             [#"\b\d{16}\b"#, #"key=\w+"#, #"(?m)^id: .*$"#], action: .alert, limits: limits)

@@ -33,6 +33,8 @@ struct ViewSigns: OptionSet {
 /// What is new in a text is first looked at for escapes (`fork`), then read by the patterns, then by the views (`read`).
 final class Branches {
     private unowned(unsafe) let stream: Stream
+    /// Views within each other, of the whole tree.
+    let depthMax: Int
     private let isAtLimit: Bool
     private let base64: RunBranch<DigitRuns<Base64Digits>>
     private let hex: RunBranch<DigitRuns<HexDigits>>
@@ -46,7 +48,8 @@ final class Branches {
     /// `outer`: the view that the text is; none: the value itself.
     init(_ stream: Stream, in outer: View?) {
         self.stream = stream
-        let isAtLimit = (outer?.depth ?? 0) >= stream.owner.limits.viewDepth
+        depthMax = stream.owner.limits.viewDepth
+        let isAtLimit = (outer?.depth ?? 0) >= depthMax
         self.isAtLimit = isAtLimit
         base64 = RunBranch(of: stream, in: outer, isAtLimit: isAtLimit)
         hex = RunBranch(of: stream, in: outer, isAtLimit: isAtLimit)
