@@ -9,7 +9,7 @@ import pytest
 from dnspeers import Scripted, StandIn, Unbound, plain
 from gateway import LISTENERS, WEIR, Weir
 from net import ATTACKER, CANARY, ORIGIN, ORIGIN_V6, OTHER, PLAIN, PRIVATE, SECOND, World
-from peers import Nginx, Resolver
+from peers import Nginx, Origin, Resolver
 
 NAMES = {
     "canarytokens.com": [CANARY],
@@ -146,6 +146,13 @@ def weir(world, resolver, tmp_path, request):
 def shared(world, _resolver, tmp_path_factory, request):
     """The same for a whole file of tests that can share one configuration."""
     yield from _make(world, tmp_path_factory.mktemp("shared"), request.config.getoption("--straight"))
+
+
+@pytest.fixture
+def origin(world, gateway):
+    """The origin behind a file's gateway, which keeps what it received."""
+    with Origin(world, 8080) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")

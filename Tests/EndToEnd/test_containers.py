@@ -90,12 +90,6 @@ def gateway(shared):
     return shared(CONFIG)
 
 
-@pytest.fixture
-def origin(world, gateway):
-    with Origin(world, 8080) as origin:
-        yield origin
-
-
 def denied(gateway, problem):
     """The record of an exchange, by what its client was told."""
     told = json.loads(problem)

@@ -58,12 +58,6 @@ def gateway(shared):
     return shared(CONFIG)
 
 
-@pytest.fixture
-def origin(world, gateway):
-    with Origin(world, 8080) as origin:
-        yield origin
-
-
 def post(world, body, fields=(), source=None, path="/", pieces=None, **options):
     data = request("POST", path, fields=list(fields), body=body)
     return send(world, data, pieces=pieces, source=source, **options)

@@ -70,12 +70,6 @@ def gateway(shared, tmp_path_factory):
     return shared(CONFIG.replace("own-data.yaml", f"{directory}/own-data.yaml"))
 
 
-@pytest.fixture
-def origin(world, gateway):
-    with Origin(world, 8080) as origin:
-        yield origin
-
-
 def post(world, body, path="/", fields=(), **options):
     sock = send(world, request("POST", path, fields=list(fields), body=body), **options)
     status, _, problem, _ = read_response(sock)

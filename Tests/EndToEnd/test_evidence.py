@@ -7,7 +7,6 @@ import pytest
 
 from gateway import SSN_SENSOR, WEIR
 from net import POD_DH157
-from peers import Origin
 from wire import read_response, request, send
 
 NUMBER = b"295109912611193"
@@ -42,12 +41,6 @@ def keys(tmp_path_factory):
 @pytest.fixture(scope="module")
 def gateway(shared, keys):
     return shared(CONFIG % keys[1])
-
-
-@pytest.fixture
-def origin(world, gateway):
-    with Origin(world, 8080) as origin:
-        yield origin
 
 
 def post(world, body, cut=None, **options):

@@ -18,12 +18,6 @@ def gateway(shared):
     return shared(ALLOW)
 
 
-@pytest.fixture
-def origin(world, gateway):
-    with Origin(world, 8080) as origin:
-        yield origin
-
-
 def test_the_request_is_written_anew_and_nothing_is_added(world, origin):
     fields = ["User-Agent: x", "X-Odd:  spaced \t", "Accept: */*", "x-twice: a", "x-twice: b"]
     read_response(send(world, request(path="/a%20b?c=d&e", fields=fields)))

@@ -7,7 +7,6 @@ import quopri
 
 import pytest
 
-from peers import Origin
 from wire import read_response, request, send
 
 CARD = "4111111111111111"
@@ -38,12 +37,6 @@ ENCODED = {
 @pytest.fixture(scope="module")
 def gateway(shared):
     return shared(CONFIG)
-
-
-@pytest.fixture
-def origin(world, gateway):
-    with Origin(world, 8080) as origin:
-        yield origin
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
