@@ -10,6 +10,11 @@ struct Window {
     /// The value ends here: `$` and `\b` may see its end.
     let ended: Bool
 
+    /// Its first bytes, of a value that goes on behind them.
+    func prefix(_ count: Int) -> Window {
+        Window(base: base, count: count, start: start, ended: ended && count == self.count)
+    }
+
     /// Digits where JSON has a value, without quotes: stars would make the document unreadable.
     func isBareNumber(_ start: Int, _ end: Int) -> Bool {
         for at in start..<end where base[at] &- 0x30 >= 10 { return false }

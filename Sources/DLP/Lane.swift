@@ -66,8 +66,10 @@ struct ReadList {
     let lengthMin: Int
     let digitsMin: Int
     let fourDigits: Bool
-    /// Bytes kept before the first start that is still open.
+    /// Bytes before a start that say whether it is one.
     let lookBehind: Int
+    /// Bytes kept before the first start that is still open: these, what evidence shows, and what views look at.
+    let keptBehind: Int
     /// Those who look for documents: indices into `Profile.documents`.
     private(set) var documents = UnsafeBufferPointer<Int>(start: nil, count: 0)
 
@@ -78,7 +80,7 @@ struct ReadList {
         ReadList(
             lanes: UnsafeBufferPointer(start: nil, count: 0), plan: nil,
             unknown: UnsafeBufferPointer(start: nil, count: 0), lengthMin: .max, digitsMin: 0, fourDigits: false,
-            lookBehind: 1)
+            lookBehind: 1, keptBehind: 1)
     }
 
     /// What it points at is the caller's to free, by `free`.
@@ -88,6 +90,8 @@ struct ReadList {
         _ all: [Profile.Reader], _ readers: [Int], _ plan: StartPlan, keeping: Int
     ) -> ReadList {
         let unknown = Set(plan.unknown)
+        let lookBehind =
+            readers.map { max(all[$0].expression.lookBehind, all[$0].detector?.lookBehind ?? 0) }.max() ?? 1
         let lanes = readers.indices.map { at in
             let reader = all[readers[at]]
             return Lane(
@@ -106,9 +110,7 @@ struct ReadList {
             lanes: copy(lanes), plan: plan.unknown.count < lanes.count ? UnsafePointer(plan.starts) : nil,
             unknown: copy(plan.unknown), lengthMin: lanes.map(\.lengthMin).min() ?? .max,
             digitsMin: lanes.map(\.digitsMin).min() ?? 0, fourDigits: lanes.allSatisfy(\.fourDigits),
-            lookBehind: readers.map { reader in
-                max(all[reader].expression.lookBehind, all[reader].detector?.lookBehind ?? 0, keeping)
-            }.max() ?? 1)
+            lookBehind: lookBehind, keptBehind: max(lookBehind, keeping, Surroundings.behind))
     }
 
     private static func hasFourDigits(_ prefix: [ByteSet]) -> Bool {

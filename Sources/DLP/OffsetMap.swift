@@ -100,11 +100,6 @@ struct OffsetMap {
         return nil
     }
 
-    /// What is decoded came from offsets that are less by so much.
-    mutating func shift(by count: UInt64) {
-        for at in marks.indices { marks[at].raw -= min(count, marks[at].raw) }
-    }
-
     /// Forgets what lies before the last marks at or before `decoded`.
     mutating func forget(before decoded: UInt64) {
         guard let keep = marks.lastIndex(where: { $0.decoded <= decoded && $0.aligned }), keep > 0 else { return }

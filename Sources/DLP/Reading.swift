@@ -33,18 +33,17 @@ struct Reading {
         for at in cursors.indices { cursors[at].charge(endOfMessage: after.cursors[at]) }
     }
 
-    /// Goes on as another does of a text whose offsets are greater by `shift`. `debt`: work that was done here before, and
-    /// was not there.
-    mutating func takeOver(_ other: Reading, shift: UInt64, debt: ContiguousArray<Int>) {
-        self = other
-        for at in cursors.indices {
-            cursors[at].next -= min(shift, cursors[at].next)
-            if at < debt.count { cursors[at].work += debt[at] }
-        }
-        decided -= shift
+    /// Goes on as another does of the same text. `debt`: work that was done here before, and was not there.
+    mutating func takeOver(_ other: Reading, debt: ContiguousArray<Int>) {
+        close()
+        cursors.append(contentsOf: other.cursors)
+        live.append(contentsOf: other.live)
+        for at in debt.indices { cursors[at].work += debt[at] }
+        decided = other.decided
     }
 
-    /// Of a reading that `takeOver` would change nothing of: how much work it has done more. Nil of others.
+    /// Of a reading that another of a text whose offsets are greater by `shift` could take over from: how much work it has done
+    /// more. Nil of others.
     func debt(to other: Reading, shift: UInt64) -> ContiguousArray<Int>? {
         guard live.count == other.live.count, decided + shift == other.decided else { return nil }
         for (own, others) in zip(cursors, other.cursors) {
@@ -89,6 +88,22 @@ struct Reading {
         }
         decided = window.start + UInt64(window.count)
     }
+
+    /// The first place at which a lane could begin of those that are found so, or the end. None waits.
+    func firstStart(_ search: Search, _ window: Window, _ list: ReadList) -> Int {
+        var from = Int(decided - window.start)
+        let step = Starts.step(list)
+        while from < window.count {
+            let end = min(from + step, window.count)
+            search.find(window, list, from..<end)
+            if let first = search.firstFound { return first }
+            from = end
+        }
+        return window.count
+    }
+
+    /// Goes on where no lane waits, and none could begin before.
+    mutating func pass(to offset: UInt64) { decided = offset }
 
     /// The lanes that wait go on where their start is in this piece of the window.
     private mutating func goOn(

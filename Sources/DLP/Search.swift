@@ -53,6 +53,7 @@ struct Search {
 
     /// Lanes that could begin in the piece that was looked at.
     var foundCount: Int { starts._withUnsafeGuaranteedRef { $0.patterns.count } }
+    var firstFound: Int? { starts._withUnsafeGuaranteedRef { $0.first } }
     func found(_ index: Int) -> Int { starts._withUnsafeGuaranteedRef { Int($0.patterns[index]) } }
 
     /// Goes on up to the end of the piece, `end`.

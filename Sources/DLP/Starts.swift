@@ -62,6 +62,9 @@ final class Starts {
         starts = .allocate(capacity: capacity)
     }
 
+    /// The first of all.
+    var first: Int? { patterns.map { Int(starts[Int(heads[Int($0)])].at) }.min() }
+
     /// The first start of the pattern at or after `from`, which does not go back, or none.
     @inline(__always)
     func next(_ pattern: Int, from: Int) -> weir_start? {

@@ -238,30 +238,38 @@ final class Stream: Text {
     private func scan(_ window: Window, settle: Bool) {
         // One reference for all that follows.
         let owner = owner
-        let fresh = UnsafeRawBufferPointer(start: window.base + carry.count, count: window.count - carry.count)
-        branches?.fork(self, fresh)
         if !joins { owner.inspected(window.count - carry.count) }
         if !documents.isEmpty { watchDocuments(window) }
-        reading.scan(owner.search, window, list, settle: settle) { reader, event in
-            switch event {
-            case .exhausted: break
-            case .overrun: owner.overrun()
-            case .match(let start, let end, let confidence): matched(reader, window, start, end, confidence)
+        if let branches {
+            if !branches.read(window, from: carry.count, of: self, settle: settle) {
+                owner.cannotRead(.decompressionBomb)
+                self.branches = nil
             }
+        } else {
+            scan(window, of: window, settle: settle)
         }
         owner.read(window, from: valueFrom, of: subject, rows: &rows)
         if !rows.isEmpty { settleRows(ended: window.ended) }
-        if let branches, !branches.read(fresh, of: self, ended: window.ended, settle: settle) {
-            owner.cannotRead(.decompressionBomb)
-            self.branches = nil
-        }
         keep(window)
         forgetTold()
     }
 
+    func scan(_ piece: Window, of whole: Window, settle: Bool) {
+        let owner = owner
+        reading.scan(owner.search, piece, list, settle: settle) { reader, event in
+            switch event {
+            case .exhausted: break
+            case .overrun: owner.overrun()
+            case .match(let start, let end, let confidence): matched(reader, whole, start, end, confidence)
+            }
+        }
+    }
+
+    func pass(to offset: UInt64) { reading.pass(to: offset) }
+
     private func keep(_ window: Window) {
         let open = reading.frontier
-        let from = max(window.start, open - min(open, UInt64(list.lookBehind)))
+        let from = max(window.start, open - min(open, UInt64(list.keptBehind)))
         let first = Int(from - window.start)
         carry.removeAll(keepingCapacity: true)
         carry.append(contentsOf: UnsafeBufferPointer(start: window.base + first, count: window.count - first))

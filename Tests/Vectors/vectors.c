@@ -1,4 +1,5 @@
-// The vectors of this machine against the plain way, over made plans and bodies, which lie between pages that nobody may read.
+// The vectors of this machine against the plain way, over made plans and bodies, which lie between pages that nobody may read;
+// and what looks for encodings against a few lines that say what it should find.
 // Built for another processor than the one at hand, it runs under an emulator.
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "simd.h"
 #include "starts.h"
+#include "views.h"
 
 enum { STATES = 64, CLASSES = 8, SHIFT = 3, PATTERNS = 12, BODY = 400, STARTS = 60000 };
 
@@ -79,6 +81,79 @@ static int digits_agree(const uint8_t *bytes) {
     return weir_digit_mask16(bytes) == mask;
 }
 
+static int is_digit(uint8_t byte, int is_hex) { return (is_hex ? weir_hex_values : weir_base64_values)[byte] != 255; }
+
+static uint32_t digits_at(const uint8_t *bytes, uint32_t length, uint32_t at, int is_hex) {
+    uint32_t count = 0;
+    while (at + count < length && is_digit(bytes[at + count], is_hex)) count++;
+    return count;
+}
+
+// No sign may be missing before the answer, and no escape in what was passed over.
+static int survey_agrees(const uint8_t *bytes, uint32_t length, unsigned asked) {
+    unsigned signs = 0, seen = 0;
+    uint32_t end = (uint32_t)weir_survey(bytes, length, asked, &signs), zeros = 0;
+    for (uint32_t at = 0; at < end; at++) {
+        // What may be one by itself is passed over by nobody.
+        unsigned alone = 0;
+        if (weir_survey(bytes + at, length - at, asked, &alone) == 0) return 0;
+        if (digits_at(bytes, end, at, 0) >= WEIR_RUN_LEAST) seen |= WEIR_SIGN_RUN;
+        if (digits_at(bytes, end, at, 1) >= WEIR_RUN_LEAST) seen |= WEIR_SIGN_HEX;
+        if (bytes[at] == 0) seen |= WEIR_SIGN_ZERO;
+        zeros = 0;
+        for (uint32_t place = at; place < end && bytes[place] == 0; place += 2) zeros++;
+        if (zeros >= 4) seen |= WEIR_SIGN_WIDE;
+    }
+    return (seen & ~signs) == 0 && (end == length || weir_survey(bytes + end, length - end, asked, &signs) == 0);
+}
+
+static int run_agrees(const uint8_t *bytes, uint32_t length, uint32_t from, int is_hex) {
+    const uint8_t *values = is_hex ? weir_hex_values : weir_base64_values;
+    int begins = 0, expected = 0;
+    uint32_t got = (uint32_t)weir_next_run(bytes, length, from, values, &begins), at = from;
+    while (at < length) {
+        uint32_t count = digits_at(bytes, length, at, is_hex);
+        expected = count >= WEIR_RUN_SURE || (count >= WEIR_RUN_LEAST && weir_spells_text(bytes + at, values));
+        if (expected || (count > 0 && at + count == length)) break;
+        at += count + 1;
+    }
+    if (at > length) at = length;
+    return got == at && begins == expected;
+}
+
+// As digit after digit.
+static int quads_agree(const uint8_t *bytes, uint32_t length) {
+    uint8_t output[BODY * 3 / 4 + 3];
+    uint32_t quads = (uint32_t)weir_base64_quads(bytes, length, output);
+    if (quads != digits_at(bytes, length, 0, 0) / 4) return 0;
+    for (uint32_t bit = 0; bit < quads * 24; bit++) {
+        int expected = weir_base64_values[bytes[bit / 6]] >> (5 - bit % 6) & 1;
+        if ((output[bit / 8] >> (7 - bit % 8) & 1) != expected) return 0;
+    }
+    return 1;
+}
+
+static int views_agree(const uint8_t *bytes, uint32_t length, uint32_t from) {
+    for (unsigned asked = 0; asked < 4; asked++) {
+        unsigned signs = (asked & 1 ? WEIR_SIGN_ESCAPE : 0) | (asked & 2 ? WEIR_SIGN_PLUS : 0);
+        if (!survey_agrees(bytes, length, signs)) return 0;
+    }
+    return run_agrees(bytes, length, from, 0) && run_agrees(bytes, length, from, 1) && quads_agree(bytes + from, length - from);
+}
+
+// Mostly digits, escapes or NULs, or some of each.
+static void make_text(uint8_t *bytes, uint32_t length) {
+    static const char *letters[] = {
+        "0123456789abcdefABCDEF", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_", "%&\\=u23aF\r\n#;amp\"/nx+"};
+    for (uint32_t at = 0; at < length;) {
+        uint32_t kind = below(6), end = at + 1 + below(kind < 2 ? 90 : 12);
+        for (; at < end && at < length; at++) {
+            bytes[at] = kind < 3 ? (uint8_t)letters[kind][below((uint32_t)strlen(letters[kind]))]
+                : kind == 3 ? (uint8_t)(at & 1 ? 0 : 'a') : (uint8_t)below(256);
+        }
+    }
+}
+
 int main(int count, char **words) {
     uint32_t rounds = count > 1 ? (uint32_t)atoi(words[1]) : 20000;
     long page = sysconf(_SC_PAGESIZE);
@@ -105,6 +180,8 @@ int main(int count, char **words) {
                 return printf("round %u: %ld starts, %ld with vectors %d\n", round, (long)expected, (long)got, vectors), 1;
             compared += got > 0 ? (uint64_t)got : 0;
         }
+        make_text(bytes, length);
+        if (!views_agree(bytes, length, from)) return printf("round %u: what looks for encodings differs\n", round), 1;
     }
     printf("%u rounds, vectors %d, %lu starts\n", rounds, weir_vectors(), (unsigned long)compared);
     return 0;

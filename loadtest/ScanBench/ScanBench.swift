@@ -8,11 +8,12 @@ import Glibc
 enum ScanBench {
     static func main() {
         let words = CommandLine.arguments
-        guard words.count == 5, let chunk = Int(words[3]), let least = Double(words[4]) else {
-            fail("usage: ScanBench EXPRESSIONS CORPUS CHUNK SECONDS")
+        guard words.count == 6, let chunk = Int(words[3]), let least = Double(words[4]), let depth = Int(words[5])
+        else {
+            fail("usage: ScanBench EXPRESSIONS CORPUS CHUNK SECONDS VIEW_DEPTH")
         }
         let begun = cpuSeconds()
-        let profile = compile(read(words[1]))
+        let profile = compile(read(words[1]), viewDepth: depth)
         complain("compiled in \(cpuSeconds() - begun) s")
         let corpus = read(words[2])
         let inspection = Inspection(scratch: Scratch())
@@ -41,7 +42,9 @@ enum ScanBench {
     }
 
     /// A sensor for each line that is no comment.
-    private static func compile(_ text: [UInt8]) -> Profile {
+    private static func compile(_ text: [UInt8], viewDepth: Int) -> Profile {
+        var limits = Limits()
+        limits.viewDepth = viewDepth
         let lines = text.split(separator: UInt8(ascii: "\n")).filter { $0.first != UInt8(ascii: "#") }
         let sensors = lines.enumerated().map { index, line in
             SensorSpec(
@@ -52,7 +55,7 @@ enum ScanBench {
                         patterns: [PatternSpec(regex: String(decoding: line, as: UTF8.self), contexts: .body)])
                 ])
         }
-        switch Database.compile(sensors, used: [], limits: Limits(), fingerprintKey: Array("benchmark".utf8)) {
+        switch Database.compile(sensors, used: [], limits: limits, fingerprintKey: Array("benchmark".utf8)) {
         case .failure(let errors): fail("\(errors.errors)")
         case .success(let database):
             let attachments = sensors.map { Attachment(sensor: $0.name, action: .alert) }

@@ -8,13 +8,30 @@ extern const uint8_t weir_hex_values[256];
 static inline const uint8_t *weir_base64_digits(void) { return weir_base64_values; }
 static inline const uint8_t *weir_hex_digits(void) { return weir_hex_values; }
 
-// What of the signs of an encoding there is in these bytes: see the bits. None of them is there where its bit is not set.
-enum { WEIR_SIGN_RUN = 1, WEIR_SIGN_ESCAPE = 2, WEIR_SIGN_ZERO = 4 };
-unsigned weir_view_signs(const uint8_t *bytes, uintptr_t count);
+// Signs of an encoding: 16 digits of base64 together, which may be hexadecimal; what may be an escape, or `+`; a NUL, and NULs
+// two bytes apart as UTF-16 has them. Where a bit is not set there is none.
+enum {
+    WEIR_SIGN_RUN = 1,
+    WEIR_SIGN_HEX = 2,
+    WEIR_SIGN_ESCAPE = 4,
+    WEIR_SIGN_PLUS = 8,
+    WEIR_SIGN_ZERO = 16,
+    WEIR_SIGN_WIDE = 32
+};
 
-// Where from `from` on the first run begins of at least 16 bytes that have a value, or one that the end cuts off.
-// `count` where there is none.
-uintptr_t weir_find_run(const uint8_t *bytes, uintptr_t count, uintptr_t from, const uint8_t *values);
+// Looks for signs up to the first of `asked` (ESCAPE, PLUS or none): answers where that is, or `count`.
+uintptr_t weir_survey(const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs);
+
+// No run of digits has fewer. Names, paths and words have as many, too: what does not spell text is a run if it is longer.
+enum { WEIR_RUN_LEAST = 16, WEIR_RUN_SURE = 64 };
+
+// Whether the first digits of a run spell mostly ASCII.
+int weir_spells_text(const uint8_t *digits, const uint8_t *values);
+
+// Where from `from` on a run begins (then `*begins`), or else where digits begin that the end cuts off before that can be said.
+// `count` where there is neither.
+uintptr_t weir_next_run(
+    const uint8_t *bytes, uintptr_t count, uintptr_t from, const uint8_t *values, int *begins);
 
 // Decodes whole quads of base64 up to the first byte that has no value: answers how many, three bytes each.
 uintptr_t weir_base64_quads(const uint8_t *bytes, uintptr_t count, uint8_t *output);

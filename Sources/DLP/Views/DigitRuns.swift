@@ -60,10 +60,8 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
     /// The next so many units say where they came from.
     private var marksDue = 0
 
-    /// No run is shorter.
-    private static var digitsMin: Int { 16 }
-    /// Names, paths and words have many digits, too: what does not spell text is a run if it is as long as this.
-    private static var digitsSure: Int { 64 }
+    private static var digitsMin: Int { Int(WEIR_RUN_LEAST) }
+    private static var digitsSure: Int { Int(WEIR_RUN_SURE) }
     /// White space in which a line break is taken for one within a run.
     private static var blanksMax: Int { 16 }
     private static var pace: OffsetMap.Pace {
@@ -81,9 +79,24 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
     var isIdle: Bool { state == .outside }
     var isInside: Bool { state != .outside && state != .gathering }
 
-    mutating func shift(by count: UInt64) {
-        from -= min(count, from)
-        unitFrom -= min(count, unitFrom)
+    /// Where a run begins in what is new from `from` on, or the end. `has`: there is a sign of one. The machine must not be
+    /// inside one.
+    func firstRun(_ bytes: UnsafeRawBufferPointer, _ from: Int, has: Bool) -> Int {
+        if !has, gathered.isEmpty { return bytes.count }
+        guard gathered.count <= from, let base = bytes.bindMemory(to: UInt8.self).baseAddress else { return from }
+        var begins: Int32 = 0
+        let at = weir_next_run(base, UInt(bytes.count), UInt(from - gathered.count), Alphabet.values, &begins)
+        return begins == 0 ? bytes.count : max(Int(at), from)
+    }
+
+    /// Goes on at `end`, before which none begins; the first of the bytes is at `offset` of the text.
+    mutating func pass(_ bytes: UnsafeRawBufferPointer, _ from: Int, _ end: Int, offset: UInt64) {
+        let first = from - gathered.count
+        var at = end
+        while at > first, Self.joins(bytes[at - 1]) { at -= 1 }
+        gathered.removeAll(keepingCapacity: true)
+        gathered.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[at..<end]))
+        (state, self.from) = (gathered.isEmpty ? .outside : .gathering, offset + UInt64(at))
     }
 
     mutating func step(
@@ -93,10 +106,15 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
         while true {
             switch state {
             case .outside:
-                let start = Int(weir_find_run(base, UInt(bytes.count), UInt(at), Alphabet.values))
-                at = start
-                if start == bytes.count { return .starved }
-                (state, from) = (.gathering, offset + UInt64(start))
+                var begins: Int32 = 0
+                at = Int(weir_next_run(base, UInt(bytes.count), UInt(at), Alphabet.values, &begins))
+                if at == bytes.count { return nothingMore(ended, &decoded) }
+                from = offset + UInt64(at)
+                if begins != 0 { return begin() }
+                state = .gathering
+                gathered.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[at...]))
+                at = bytes.count
+                return nothingMore(ended, &decoded)
             case .gathering:
                 let isLong = gathered.count >= Self.digitsMin
                 let enough = isLong ? Self.digitsSure : Self.digitsMin
@@ -104,10 +122,7 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
                     gathered.append(base[at])
                     at += 1
                 }
-                if gathered.count == enough, isLong || isOfText {
-                    (state, marksDue, unit, count) = (.inside, 1, 0, 0)
-                    return .begins(from)
-                }
+                if gathered.count == enough, isLong || isOfText { return begin() }
                 if at == bytes.count { return nothingMore(ended, &decoded) }
                 if gathered.count < enough { leave() }
             case .inside, .folding:
@@ -132,21 +147,14 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
         return .ends
     }
 
-    /// The first digits spell mostly ASCII.
+    private mutating func begin() -> RunStep {
+        (state, marksDue, unit, count) = (.inside, 1, 0, 0)
+        return .begins(from)
+    }
+
     private var isOfText: Bool {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.digitsMin) { output in
-            guard let out = output.baseAddress else { return false }
-            let units = gathered.withUnsafeBufferPointer { digits in
-                digits.baseAddress.map { Alphabet.units($0, Self.digitsMin, out) } ?? 0
-            }
-            let count = units * Alphabet.bytesPerUnit
-            var others = 0
-            for byte in output[..<count] {
-                if byte >= 0x80 { others += 1 }
-                let isControl = byte < 0x20 && byte != 0 && !(9...13).contains(byte) || byte == 0x7f
-                if isControl { return false }
-            }
-            return others * 3 <= count
+        gathered.withUnsafeBufferPointer { digits in
+            digits.baseAddress.map { weir_spells_text($0, Alphabet.values) != 0 } ?? false
         }
     }
 
@@ -165,24 +173,33 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
         }
     }
 
+    /// Units decoded at once, on the stack.
+    private static var unitsMost: Int { 256 }
+
     /// Whole units; answers how many digits they had.
     @discardableResult
     private mutating func spell(
         _ base: UnsafePointer<UInt8>, _ available: Int, _ offset: UInt64, _ decoded: inout Decoded
     ) -> Int {
-        let most = available / Alphabet.perUnit * Alphabet.bytesPerUnit
-        if most == 0 { return 0 }
-        let known = decoded.bytes.count
-        let units = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: most) { output in
-            let units = output.baseAddress.map { Alphabet.units(base, available, $0) } ?? 0
-            decoded.bytes.append(contentsOf: output[..<(units * Alphabet.bytesPerUnit)])
-            return units
+        var at = 0
+        while true {
+            let most = min((available - at) / Alphabet.perUnit, Self.unitsMost)
+            if most == 0 { return at }
+            let known = decoded.count
+            let units = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: most * Alphabet.bytesPerUnit) {
+                output in
+                let units = output.baseAddress.map { Alphabet.units(base + at, most * Alphabet.perUnit, $0) } ?? 0
+                decoded.bytes.append(
+                    contentsOf: UnsafeBufferPointer(rebasing: output[..<(units * Alphabet.bytesPerUnit)]))
+                return units
+            }
+            if units > 0, marksDue > 0 {
+                decoded.map.mark(raw: offset, decoded: known, pace: Self.pace)
+                marksDue = 0
+            }
+            at += units * Alphabet.perUnit
+            if units < most { return at }
         }
-        if units > 0, marksDue > 0 {
-            decoded.map.mark(raw: offset, decoded: decoded.read + UInt64(known), pace: Self.pace)
-            marksDue = 0
-        }
-        return units * Alphabet.perUnit
     }
 
     /// Reads on; false where the run ends before `at`.
@@ -196,6 +213,10 @@ struct DigitRuns<Alphabet: DigitAlphabet>: RunMachine {
         let byte = base[at]
         let value = Alphabet.values[Int(byte)]
         if value != 255 {
+            if state != .inside, count == 0 {
+                state = .inside
+                return true
+            }
             state = .inside
             if count == 0 { unitFrom = offset + UInt64(at) }
             unit = unit << Alphabet.bits | UInt32(value)

@@ -6,32 +6,33 @@ import Glibc
 /// Most of a text has none, and there the view would be as the text is. So it is read only from where an escape was seen
 /// to where nothing of it is left to be looked at, and begins each time with all that was known of the text.
 final class EscapeBranch {
-    private let kind: EscapeKind
+    let kind: EscapeKind
     private unowned(unsafe) let outer: View?
-    /// Nothing is undone, only told of.
-    private let isAtLimit: Bool
     private let view: View
-    private var isActive = false
-    /// Offset of the text less that of the view, behind all that was decoded.
-    private var shift: UInt64 = 0
+    private(set) var isActive = false
+    /// It was not read yet in this value.
+    private var isFirst = true
     /// Work that the patterns had with the view more than with the text.
     private var debt: ContiguousArray<Int> = []
     /// Where the last escape ends in the view.
     private var escapesEnd: UInt64 = 0
-    /// An escape whose end has not come, from this offset of the text on.
-    private var pending: [UInt8] = []
-    private var pendingFrom: UInt64 = 0
-    private var form = FormShape()
+    /// Escapes before this offset of the text are known to change nothing.
+    private var idleTo: UInt64 = 0
 
-    init(_ kind: EscapeKind, of stream: Stream, in outer: View?, isAtLimit: Bool) {
-        (self.kind, self.outer, self.isAtLimit) = (kind, outer, isAtLimit)
+    init(_ kind: EscapeKind, of stream: Stream, in outer: View?) {
+        (self.kind, self.outer) = (kind, outer)
         view = View(kind.label, .escapes, of: stream, in: outer)
     }
 
     func begin() {
-        (isActive, shift, escapesEnd, form) = (false, 0, 0, FormShape())
+        resume()
+        isFirst = true
         debt.removeAll(keepingCapacity: true)
-        pending.removeAll(keepingCapacity: true)
+    }
+
+    /// Begins once more in the same value: the work that was done counts.
+    func resume() {
+        (isActive, escapesEnd, idleTo) = (false, 0, 0)
     }
 
     func reset() {
@@ -41,63 +42,51 @@ final class EscapeBranch {
 
     // MARK: Reading
 
-    /// Whether an escape is in what is new of the text, before that is read, or the beginning of one.
-    func wantsFork(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ signs: ViewSigns) -> Bool {
-        if kind == .percent { form.read(bytes, at: offset) }
-        if isActive || !signs.contains(.escape) && !isWatching { return false }
-        if !isAtLimit { return hasEscape(bytes, at: offset) }
-        if pending.isEmpty { return hasEscape(bytes, at: offset) }
-        let joined = pending + Array(bytes)
-        pending.removeAll(keepingCapacity: true)
-        return joined.withUnsafeBytes { hasEscape($0, at: pendingFrom) }
+    /// Whether what may be an escape here is none, or one that is known to change nothing.
+    func isIdle(_ window: Window, at: Int, _ list: ReadList, _ search: Search, _ form: FormShape) -> Bool {
+        if window.start + UInt64(at) < idleTo { return true }
+        let all = UnsafeRawBufferPointer(start: window.base, count: window.count)
+        let end = Surroundings.idleEnd(window, at, list, search, isForm: form.isForm) { from, limit in
+            let some = UnsafeRawBufferPointer(rebasing: all[..<limit])
+            guard let next = self.next(some, from: from, window.start, form) else { return nil }
+            return (next, self.read(all, next, window.start))
+        }
+        guard let end else { return false }
+        idleTo = window.start + UInt64(end)
+        return true
     }
 
-    /// There may be an escape without any of their signs: the rest of one, or `+` in a form.
-    var isWatching: Bool { isAtLimit && !pending.isEmpty || kind == .percent && form.isOpenOrForm }
-
-    private func hasEscape(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) -> Bool {
+    /// Whether an escape is in a piece of the text, before that is read.
+    func wantsFork(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ form: FormShape) -> Bool {
+        if isActive { return false }
         var at = 0
-        while let next = next(bytes, from: at, offset) {
+        while let next = next(bytes, from: at, offset, form) {
             switch read(bytes, next, offset) {
-            case .none: at = next + 1
-            case .open where isAtLimit:
-                wait(bytes, next, offset)
-                return false
+            case .none, .open: at = next + 1
             default: return true
             }
         }
         return false
     }
 
-    /// What comes next says whether this is an escape.
-    private func wait(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ offset: UInt64) {
-        pending.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[at...]))
-        pendingFrom = offset + UInt64(at)
-    }
-
-    func fork(from text: some Text, _ branches: Branches) {
-        view.fork(from: text, branches, shift: shift, debt: debt)
-        isActive = true
+    /// `before`: what the text was read of.
+    func fork(from text: some Text, _ before: Window, _ branches: Branches) {
+        view.fork(from: text, before, branches, debt: debt, isFirst: isFirst)
+        (isActive, isFirst, escapesEnd) = (true, false, 0)
     }
 
     /// False where too much was decoded.
     func read(
-        _ bytes: UnsafeRawBufferPointer, of text: some Text, _ branches: Branches, ended: Bool, settle: Bool
+        _ bytes: UnsafeRawBufferPointer, at offset: UInt64, of text: some Text, _ branches: Branches, _ form: FormShape,
+        ended: Bool, settle: Bool
     ) -> Bool {
-        let offset = text.newFrom
         guard isActive else { return true }
-        if pending.isEmpty {
-            decode(bytes, at: offset, ended: ended)
-        } else {
-            let joined = pending + Array(bytes)
-            pending.removeAll(keepingCapacity: true)
-            joined.withUnsafeBytes { decode($0, at: pendingFrom, ended: ended) }
-        }
+        decode(bytes, at: offset, form)
         guard view.read(ended: ended, settle: settle) else { return false }
         if ended {
             isActive = false
-        } else if pending.isEmpty, view.windowStart >= escapesEnd {
-            shift = offset + UInt64(bytes.count) - view.decoded.count
+        } else if view.decoded.start >= escapesEnd {
+            let shift = offset + UInt64(bytes.count) - view.decoded.count
             if let debt = view.reading.debt(to: text.reading, shift: shift), view.isLike(branches, shift: shift) {
                 (isActive, self.debt) = (false, debt)
             }
@@ -105,18 +94,13 @@ final class EscapeBranch {
         return true
     }
 
-    private func decode(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, ended: Bool) {
+    private func decode(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ form: FormShape) {
         var at = 0
         while at < bytes.count {
-            let next = next(bytes, from: at, offset) ?? bytes.count
+            let next = next(bytes, from: at, offset, form) ?? bytes.count
             view.decoded.bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[at..<next]))
             at = next
-            if at == bytes.count { return }
-            let escape = read(bytes, at, offset)
-            if escape == .open, !ended {
-                return wait(bytes, at, offset)
-            }
-            at += put(escape, bytes, at, offset)
+            if at < bytes.count { at += put(read(bytes, at, offset), bytes, at, offset) }
         }
     }
 
@@ -133,8 +117,7 @@ final class EscapeBranch {
             view.decoded.bytes.append(byte)
             length = count
         case .scalar(let value, let count):
-            view.decoded.bytes.append(
-                contentsOf: UTF8.encode(Unicode.Scalar(value) ?? "\u{fffd}") ?? UTF8.encodedReplacementCharacter)
+            view.decoded.bytes.append(contentsOf: Escape.utf8(value))
             length = count
         case .nothing(let count): length = count
         }
@@ -145,7 +128,7 @@ final class EscapeBranch {
     }
 
     /// The next place where an escape could begin.
-    private func next(_ bytes: UnsafeRawBufferPointer, from: Int, _ offset: UInt64) -> Int? {
+    private func next(_ bytes: UnsafeRawBufferPointer, from: Int, _ offset: UInt64, _ form: FormShape) -> Int? {
         guard let base = bytes.baseAddress, from < bytes.count else { return nil }
         func find(_ byte: UInt8, _ from: Int, _ end: Int) -> Int? {
             memchr(base + from, Int32(byte), end - from).map { UnsafeRawPointer($0) - base }
@@ -177,60 +160,8 @@ final class EscapeBranch {
     // MARK: What is open
 
     var held: UInt64? {
-        guard isActive else { return nil }
-        let held = min(view.held ?? .max, pending.isEmpty ? .max : pendingFrom)
-        return held == .max ? nil : held
+        isActive ? view.held : nil
     }
 
-    var frontier: UInt64 { isActive ? min(view.frontier, pending.isEmpty ? .max : pendingFrom) : .max }
-
-    // MARK: Two texts that are the same so far
-
-    var isIdle: Bool { !isActive && shift == 0 }
-
-    /// Goes on with an escape of which the text that was forked has seen the beginning, and nothing before.
-    func take(over other: EscapeBranch, shift: UInt64) {
-        form = other.form
-        form.shift(by: shift)
-        guard other.isActive, !other.pending.isEmpty, other.view.windowStart >= other.escapesEnd, other.shift >= shift,
-            !isAtLimit
-        else { return }
-        (isActive, debt, escapesEnd) = (true, other.debt, other.escapesEnd)
-        self.shift = other.shift - shift
-        (pending, pendingFrom) = (other.pending, other.pendingFrom - shift)
-        view.copy(other.view, shift: shift, isUnread: false)
-    }
-}
-
-/// Whether a text begins as a form does, with a name and `=`: then `+` is a space in its values.
-private struct FormShape {
-    /// What comes after the first `=`.
-    private(set) var valuesFrom: UInt64?
-    private var isOpen = true
-
-    private static let nameBytesMax: UInt64 = 64
-
-    var isOpenOrForm: Bool { isOpen || valuesFrom != nil }
-
-    /// Goes on in a text whose offsets are less by so much.
-    mutating func shift(by count: UInt64) {
-        valuesFrom = valuesFrom.map { $0 - min(count, $0) }
-    }
-
-    mutating func read(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) {
-        guard isOpen else { return }
-        for at in 0..<bytes.count {
-            let place = offset + UInt64(at)
-            switch bytes[at] {
-            case UInt8(ascii: "=") where place > 0:
-                valuesFrom = place + 1
-                isOpen = false
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "%"):
-                if place >= Self.nameBytesMax { isOpen = false }
-            default: isOpen = false
-            }
-            if !isOpen { return }
-        }
-    }
+    var frontier: UInt64 { isActive ? view.frontier : .max }
 }

@@ -9,6 +9,10 @@ enum Escape: Equatable {
     case scalar(UInt32, length: Int)
     /// Nothing is meant by it.
     case nothing(length: Int)
+
+    static func utf8(_ value: UInt32) -> Unicode.UTF8.EncodedScalar {
+        UTF8.encode(Unicode.Scalar(value) ?? "\u{fffd}") ?? UTF8.encodedReplacementCharacter
+    }
 }
 
 /// The ways in which single characters are written within a text.
@@ -38,6 +42,16 @@ enum EscapeKind: CaseIterable {
         case .json: UInt8(ascii: "\\")
         case .entity: UInt8(ascii: "&")
         case .quotedPrintable: UInt8(ascii: "=")
+        }
+    }
+
+    init?(first: UInt8) {
+        switch first {
+        case UInt8(ascii: "%"): self = .percent
+        case UInt8(ascii: "\\"): self = .json
+        case UInt8(ascii: "&"): self = .entity
+        case UInt8(ascii: "="): self = .quotedPrintable
+        default: return nil
         }
     }
 

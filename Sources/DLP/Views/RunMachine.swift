@@ -16,8 +16,6 @@ protocol RunMachine {
     var isIdle: Bool { get }
     /// A run has begun.
     var isInside: Bool { get }
-    /// Goes on in a text whose offsets are less by so much.
-    mutating func shift(by count: UInt64)
 }
 
 enum RunStep {
@@ -30,7 +28,7 @@ enum RunStep {
 
 /// The runs of one encoding in one text.
 final class RunBranch<Machine: RunMachine> {
-    private var machine = Machine()
+    var machine = Machine()
     private let view: View
     private var list = ReadList.none
 
@@ -108,9 +106,8 @@ final class RunBranch<Machine: RunMachine> {
         return view.reading.debt(to: other.view.reading, shift: 0) != nil && view.isLike(other.view.branches, shift: 0)
     }
 
-    func take(over other: RunBranch, shift: UInt64) {
+    func take(over other: RunBranch) {
         machine = other.machine
-        machine.shift(by: shift)
-        if machine.isInside { view.copy(other.view, shift: shift, isUnread: isAtLimit) }
+        if machine.isInside { view.copy(other.view, isUnread: isAtLimit) }
     }
 }

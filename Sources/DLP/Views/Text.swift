@@ -2,12 +2,9 @@
 protocol Text: AnyObject {
     var list: ReadList { get }
     var reading: Reading { get }
-    /// Bytes kept from before, and the offset of the first of them.
-    var carry: [UInt8] { get }
-    var windowStart: UInt64 { get }
-}
 
-extension Text {
-    /// Offset of what is new in it, until that is kept.
-    var newFrom: UInt64 { windowStart + UInt64(carry.count) }
+    /// Lets the patterns read on to the end of a piece, which is the beginning of all that has come.
+    func scan(_ piece: Window, of whole: Window, settle: Bool)
+    /// Lets them go on at an offset before which none waits and none could begin.
+    func pass(to offset: UInt64)
 }

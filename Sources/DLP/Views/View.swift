@@ -15,8 +15,6 @@ final class View: Text {
     unowned(unsafe) private let stream: Stream
     private(set) var list = ReadList.none
     private(set) var reading = Reading()
-    private(set) var carry: [UInt8] = []
-    private(set) var windowStart: UInt64 = 0
     var decoded = Decoded()
     private(set) var branches: Branches?
     /// Of a run, in the text around it.
@@ -37,7 +35,7 @@ final class View: Text {
     /// A run begins at this offset of the text around it. `isUnread`: nothing will be read of it. `joins`: whether a byte
     /// before it would be of it.
     func begin(_ list: ReadList, at offset: UInt64, isUnread: Bool, joins: (UInt8) -> Bool) {
-        let (before, bytes) = (reading, Int(clamping: windowStart) + carry.count)
+        let (before, bytes) = (reading, Int(clamping: decoded.count))
         if self.list.lanes.isEmpty {
             reading.begin(list)
         } else {
@@ -45,8 +43,6 @@ final class View: Text {
             reading.takeOver(allowancesOf: before, bytes: bytes)
         }
         self.list = list
-        carry.removeAll(keepingCapacity: true)
-        windowStart = 0
         decoded.begin()
         let isBroken = outer?.seams.contains { $0.offset == offset && joins($0.byte) } ?? false
         (runFrom, looked, brokenAt) = (offset, offset, isBroken ? offset : nil)
@@ -55,22 +51,24 @@ final class View: Text {
         branches?.begin(list)
     }
 
-    /// Goes on as the text around it does.
-    func fork(from text: some Text, _ branches: Branches, shift: UInt64, debt: ContiguousArray<Int>) {
+    /// Goes on as the text around it does, of which `before` was read.
+    func fork(
+        from text: some Text, _ before: Window, _ branches: Branches, debt: ContiguousArray<Int>,
+        isFirst: Bool
+    ) {
         list = text.list
-        reading.takeOver(text.reading, shift: shift, debt: debt)
-        // What lies before is of escapes, and not in the view.
-        let dropped = shift - min(shift, text.windowStart)
-        (carry, windowStart) = (Array(text.carry.dropFirst(Int(dropped))), text.windowStart + dropped - shift)
+        reading.takeOver(text.reading, debt: debt)
+        let open = text.reading.frontier
+        let from = max(before.start, open - min(open, UInt64(list.lookBehind)))
+        let first = Int(from - before.start)
+        decoded.begin(
+            with: UnsafeRawBufferPointer(start: before.base + first, count: before.count - first), at: from)
+        let known = min(from, branches.frontier)
+        decoded.map.mark(raw: known, decoded: known, pace: .plain)
         seams.removeAll(keepingCapacity: true)
-        let from = text.windowStart + UInt64(text.carry.count)
-        decoded.begin(at: from - shift)
-        let known = max(shift, min(text.windowStart, branches.frontier))
-        decoded.map.mark(raw: known, decoded: known - shift, pace: .plain)
         makeBranches()
-        self.branches?.begin(list)
-        self.branches?.take(over: branches, shift: shift)
-        self.branches?.takeEscapes(of: branches, shift: shift)
+        if isFirst { self.branches?.begin(list) } else { self.branches?.resume(list) }
+        self.branches?.take(over: branches)
     }
 
     private func makeBranches() {
@@ -78,9 +76,8 @@ final class View: Text {
     }
 
     func reset() {
-        carry = []
         branches = nil
-        decoded.begin()
+        decoded = Decoded()
     }
 
     /// An escape ended here, with this byte.
@@ -92,34 +89,36 @@ final class View: Text {
 
     /// Reads what was decoded. False where there was too much.
     func read(ended: Bool, settle: Bool) -> Bool {
-        let kept = carry.count
-        guard stream.mayView(decoded.bytes.count) else { return false }
+        guard stream.mayView(decoded.newCount) else { return false }
         look()
-        decoded.bytes.withUnsafeBytes { branches?.fork(self, $0) }
-        let text = carry.isEmpty ? decoded.bytes : carry + decoded.bytes
-        let goesOn = text.withUnsafeBufferPointer { text in
-            guard let base = text.baseAddress else { return true }
-            let window = Window(base: base, count: text.count, start: windowStart, ended: ended)
-            reading.scan(stream.owner.search, window, list, settle: settle) { reader, event in
-                switch event {
-                case .exhausted: break
-                case .overrun: stream.owner.cannotRead(.patternOverrun)
-                case .match(let start, let end, let confidence): matched(reader, window, start, end, confidence)
-                }
-            }
-            let fresh = UnsafeRawBufferPointer(start: base + kept, count: text.count - kept)
-            return branches?.read(fresh, of: self, ended: ended, settle: settle) ?? true
+        let goesOn = decoded.bytes.withUnsafeBufferPointer { text in
+            guard let base = text.baseAddress, let branches else { return true }
+            let window = Window(base: base, count: text.count, start: decoded.start, ended: ended)
+            return branches.read(window, from: decoded.kept, of: self, settle: settle)
         }
+        keep()
+        return goesOn
+    }
+
+    func scan(_ piece: Window, of whole: Window, settle: Bool) {
+        reading.scan(stream.owner.search, piece, list, settle: settle) { reader, event in
+            switch event {
+            case .exhausted: break
+            case .overrun: stream.owner.cannotRead(.patternOverrun)
+            case .match(let start, let end, let confidence): matched(reader, whole, start, end, confidence)
+            }
+        }
+    }
+
+    func pass(to offset: UInt64) { reading.pass(to: offset) }
+
+    private func keep() {
         let open = reading.frontier
-        let from = max(windowStart, open - min(open, UInt64(list.lookBehind)))
-        carry = Array(text[Int(from - windowStart)...])
-        windowStart = from
-        decoded.taken()
-        let needed = min(windowStart, branches?.frontier ?? .max)
+        decoded.keep(from: max(decoded.start, open - min(open, UInt64(list.lookBehind))))
+        let needed = min(decoded.start, branches?.frontier ?? .max)
         decoded.map.forget(before: needed - min(needed, Self.marksKept))
         let stale = seams.firstIndex { $0.offset + Self.marksKept > decoded.count } ?? seams.endIndex
         if stale > 0 { seams.removeSubrange(..<stale) }
-        return goesOn
     }
 
     /// What was decoded lies deeper than is read. That it is there is worth telling, but not of what is only a copy of the
@@ -127,7 +126,7 @@ final class View: Text {
     func pass() {
         look()
         if isRunDecoded(to: decoded.count) { stream.owner.cannotRead(.decompressionBomb) }
-        decoded.taken()
+        decoded.keep(from: decoded.count)
         decoded.map.forget(before: decoded.count)
     }
 
@@ -215,19 +214,16 @@ final class View: Text {
     /// The run has nothing of the escapes around it so far.
     var isRunVerbatim: Bool { outer != nil && brokenAt == nil }
 
-    /// Goes on as another view of the same bytes, which came out of a text whose offsets are greater by `shift`. `isUnread`:
+    /// Goes on as another view of the same bytes, which came out of the text that this one goes on as. `isUnread`:
     /// nothing more will be read of it.
-    func copy(_ other: View, shift: UInt64, isUnread: Bool) {
-        (list, reading, carry, windowStart) = (other.list, other.reading, other.carry, other.windowStart)
-        (decoded, seams) = (other.decoded, other.seams)
-        decoded.map.shift(by: shift)
-        runFrom = other.runFrom - min(shift, other.runFrom)
+    func copy(_ other: View, isUnread: Bool) {
+        (list, reading, decoded, seams) = (other.list, other.reading, other.decoded, other.seams)
+        runFrom = other.runFrom
         let isFork = outer?.kind == .escapes
         (brokenAt, looked) = isFork ? (nil, outer?.decoded.count ?? 0) : (other.brokenAt, other.looked)
         if isUnread { return }
         makeBranches()
         branches?.begin(list)
-        // Escapes that were undone there are told of there.
-        if let text = other.branches { branches?.take(over: text, shift: 0) }
+        if let text = other.branches { branches?.take(over: text) }
     }
 }

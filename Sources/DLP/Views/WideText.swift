@@ -30,7 +30,18 @@ struct WideText: RunMachine {
         (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte & 0xdf)
     }
 
-    mutating func shift(by count: UInt64) { from -= min(count, from) }
+    /// Whether no run is in what is new from `from` on, and none may be up to `end`, which is behind it. `has`: there are NULs.
+    func isIdle(_ bytes: UnsafeRawBufferPointer, _ from: Int, _ end: Int, has: Bool) -> Bool {
+        if !isIdle || !has { return isIdle }
+        var stop = end
+        let signs = ViewSigns(of: bytes, from, &stop, upTo: [])
+        return !signs.contains(.wide) && !bytes[max(from, end - 4 * Self.charactersMin)..<end].contains(0)
+    }
+
+    /// Goes on there; the first of the bytes is at `offset` of the text.
+    mutating func pass(_ bytes: UnsafeRawBufferPointer, _ end: Int, offset: UInt64) {
+        (gathered, from) = ([bytes[end - 1]], offset + UInt64(end - 1))
+    }
 
     mutating func step(
         _ bytes: UnsafeRawBufferPointer, _ at: inout Int, offset: UInt64, ended: Bool, into decoded: inout Decoded
