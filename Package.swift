@@ -99,6 +99,7 @@ if Context.environment["WEIR_FUZZ"] != nil {
         fuzz("DNSAnswer", ["Bytes", "DNS"]),
         fuzz("ClientHello", ["TLS", "Gateway"]),
         fuzz("DLP", ["Bytes", "DLP", "FuzzSupport"]),
+        fuzz("Views", ["Bytes", "DLP", "FuzzSupport"], exclude: ["corpus", "dictionary"]),
         fuzz("Containers", ["Bytes", "DLP", "FuzzSupport"]),
         fuzz("WebSocket", ["Bytes", "DLP", "HTTP", "FuzzSupport"]),
         fuzz("GRPC", ["Bytes", "DLP", "HTTP", "FuzzSupport"]),

@@ -48,9 +48,8 @@ public struct Limits: Sendable, Equatable {
     public var decodedBytes = 256 * 1024 * 1024
     /// Codings on top of each other.
     public var decodeDepth = 4
-    /// Encodings within text (base64 and others) that are undone within each other; 0: none is looked for. They cost more
-    /// than all else where text has many escapes, so who wants them says so.
-    public var viewDepth = 0
+    /// Encodings within text (base64 and others) that are undone within each other; 0: none is looked for.
+    public var viewDepth = 4
     /// Questions per second of one client, and as many again at once; more is the threat `dns_flood`. A busy pod with
     /// `ndots:5` asks some hundreds.
     public var dnsQueriesPerClient = 1000

@@ -99,7 +99,7 @@ struct LimitField {
             .init(
                 "view_depth", .count(\.viewDepth, 0...8),
                 "Encodings within text that are undone within each other: base64, hex, UTF-16, percent, JSON, entities, "
-                    + "quoted-printable. None by default, as most text is read many times slower with them."),
+                    + "quoted-printable. 0: none is looked for."),
         ]
     }
 

@@ -55,6 +55,15 @@ struct Reading {
 
     var isWaiting: Bool { !live.isEmpty }
 
+    /// Whether a lane of this reader waits with this start; then it is asked again with the next bytes, however few.
+    mutating func hasten(_ list: ReadList, _ reader: Int, at start: UInt64) -> Bool {
+        for at in live where list.lanes[Int(at)].reader == reader && cursors[Int(at)].next == start {
+            cursors[Int(at)].retryAt = 0
+            return true
+        }
+        return false
+    }
+
     /// The first start that is not decided.
     var frontier: UInt64 { live.reduce(decided) { min($0, cursors[Int($1)].next) } }
 

@@ -27,6 +27,8 @@ final class Stream: Text {
     private(set) var context: Contexts = []
     private(set) var list = ReadList.none
     private(set) var reading = Reading()
+    /// What the patterns read last, while that is at hand.
+    private var lastRead: (piece: Window, whole: Window)?
     /// What is decoded out of the value; none where it is of more than one message.
     private(set) var branches: Branches?
     /// The same while nobody reads.
@@ -97,7 +99,8 @@ final class Stream: Text {
         self.boundary = decodes && context == .body ? boundary : nil
         if list.isEmpty { return }
         if self.boundary != nil, containers == nil { containers = Containers(side: side, owner: owner) }
-        if decodes { branches = views(list) }
+        // What a tunnel carries goes on without an end: the last word of it would wait for more each time.
+        if decodes, context == .body { branches = views(list) }
         let (decoder, outcome) = Decoder.undoing(codings, limits: owner.limits)
         source = decoder.map(Source.coded) ?? (decodes ? .fresh : .plain)
         if let outcome { owner.cannotRead(outcome) }
@@ -256,6 +259,7 @@ final class Stream: Text {
 
     func scan(_ piece: Window, of whole: Window, settle: Bool) {
         let owner = owner
+        lastRead = (piece, whole)
         reading.scan(owner.search, piece, list, settle: settle) { reader, event in
             switch event {
             case .exhausted: break
@@ -267,7 +271,17 @@ final class Stream: Text {
 
     func pass(to offset: UInt64) { reading.pass(to: offset) }
 
+    /// A view has a match that begins where a pattern waits for more to ask again: it asks now, as what the value has as it is
+    /// may be overwritten.
+    func askAgain(_ reader: Int, at offset: UInt64) {
+        if let (piece, whole) = lastRead, reading.hasten(list, reader, at: offset) {
+            scan(piece, of: whole, settle: false)
+        }
+    }
+
     private func keep(_ window: Window) {
+        lastRead = nil
+
         let open = reading.frontier
         let from = max(window.start, open - min(open, UInt64(list.keptBehind)))
         let first = Int(from - window.start)

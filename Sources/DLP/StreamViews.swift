@@ -27,6 +27,7 @@ extension Stream {
         // Of rows are only those values that the text has as they are.
         if owner.isOfRow(index) { return }
         if let containers, containers.covers(places.lowerBound) { return }
+        askAgain(index, at: places.lowerBound)
         let outcome = told(
             Inspection.Match(
                 reader: index, bytes: bytes, before: 0, after: 0, context: context, subject: subject,

@@ -52,7 +52,8 @@ import Testing
         inspection.feed(.request, Array("hello 4111".utf8)[...], end: false)
         #expect(inspection.releasable(.request) == 6)
         inspection.feed(.request, Array(" and".utf8)[...], end: false)
-        #expect(inspection.releasable(.request) == 14)
+        // A last word may be the beginning of one in base64.
+        #expect(inspection.releasable(.request) == 11)
         inspection.feed(.request, Array(" 12".utf8)[...], end: false)
         #expect(inspection.releasable(.request) == 15)
         inspection.feed(.request, [][...], end: true)

@@ -69,9 +69,9 @@ extension Inspection {
         finish()
     }
 
-    /// What was found with a profile of `Make.profile`, as the oracle tells it.
+    /// What was found with a profile of `Make.profile`, as the oracle tells it, who sees nothing that is encoded in a text.
     var spans: [Oracle.Span] {
-        findings.map {
+        findings.filter { $0.decoded.isEmpty }.map {
             Oracle.Span(
                 pattern: Int($0.sensor.dropFirst()) ?? -1, start: Int($0.offset), end: Int($0.offset) + $0.length)
         }

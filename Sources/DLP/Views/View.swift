@@ -16,6 +16,7 @@ final class View: Text {
     private(set) var list = ReadList.none
     private(set) var reading = Reading()
     var decoded = Decoded()
+    private var matches: ContiguousArray<(reader: Int, start: Int, end: Int, Confidence)> = []
     private(set) var branches: Branches?
     /// Of a run, in the text around it.
     private(set) var runFrom: UInt64 = 0
@@ -105,9 +106,13 @@ final class View: Text {
             switch event {
             case .exhausted: break
             case .overrun: stream.owner.cannotRead(.patternOverrun)
-            case .match(let start, let end, let confidence): matched(reader, whole, start, end, confidence)
+            case .match(let start, let end, let confidence): matches.append((reader, start, end, confidence))
             }
         }
+        if matches.isEmpty { return }
+        // Only now, as the value may be asked again for each.
+        for (reader, start, end, confidence) in matches { matched(reader, whole, start, end, confidence) }
+        matches.removeAll(keepingCapacity: true)
     }
 
     func pass(to offset: UInt64) { reading.pass(to: offset) }
