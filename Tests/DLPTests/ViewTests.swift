@@ -144,6 +144,16 @@ import Testing
         }
     }
 
+    @Test func aReloadChangesThePatterns() throws {
+        let inspection = Inspection(scratch: Scratch())
+        let text = Pack.base64(Array("a needle and a hook in it".utf8)) + Array(#"\n"#.utf8)
+        for patterns in [["needle", "hook", "eye"], ["needle"], ["needle", "hook"]] {
+            inspection.reset(try Make.profile(patterns, limits: Make.viewing))
+            inspection.read(text)
+            #expect(inspection.findings.count == min(patterns.count, 2))
+        }
+    }
+
     @Test func aReloadChangesTheDepth() throws {
         let inspection = Inspection(scratch: Scratch())
         let text = Pack.base64(Pack.base64(Array("a needle in it".utf8)))

@@ -65,15 +65,18 @@ final class Branches {
     }
 
     func begin(_ list: ReadList) {
-        resume(list)
+        base64.begin(list)
+        hex.begin(list)
+        wide.begin(list)
         for escape in escapes { escape.begin() }
+        (form, unread, unreadFrom) = (FormShape(), 0, .max)
     }
 
     /// Begins once more in the same value.
     func resume(_ list: ReadList) {
-        base64.begin(list)
-        hex.begin(list)
-        wide.begin(list)
+        base64.resume(list)
+        hex.resume(list)
+        wide.resume(list)
         for escape in escapes { escape.resume() }
         (form, unread, unreadFrom) = (FormShape(), 0, .max)
     }

@@ -41,6 +41,12 @@ final class RunBranch<Machine: RunMachine> {
     }
 
     func begin(_ list: ReadList) {
+        resume(list)
+        view.close()
+    }
+
+    /// Begins once more in the same value: the work that was done counts.
+    func resume(_ list: ReadList) {
         self.list = list
         machine = Machine()
     }

@@ -72,6 +72,9 @@ final class View: Text {
         self.branches?.take(over: branches)
     }
 
+    /// The value has ended: what was left over of the work allowed in it is of no other.
+    func close() { list = .none }
+
     private func makeBranches() {
         if branches == nil { branches = Branches(stream, in: self) }
     }
