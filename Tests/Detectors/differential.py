@@ -308,7 +308,7 @@ def accepted(name, texts):
                 offsets[offset] = value
                 file.write(value + "\n")
                 offset += len(value) + 1
-        return {offsets[line["offset"]] for line in scan.lines([text], ["only"], config)}
+        return {offsets[line["raw_offset"]] for line in scan.lines([text], ["only"], config)}
 
 
 def compare(work):

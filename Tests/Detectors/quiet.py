@@ -195,7 +195,7 @@ def build(directory, megabytes, seed):
 def around(path, line):
     """What stands there, with a little before it."""
     with open(path, "rb") as file:
-        file.seek(max(line["offset"] - 40, 0))
+        file.seek(max(line["raw_offset"] - 40, 0))
         return file.read(min(line["length"], 100) + 48).decode(errors="replace")
 
 
@@ -218,7 +218,7 @@ def main():
         for path, (name, _) in origins.items():
             sizes[name] += os.path.getsize(path)
         # A finding of two sensors is one.
-        found = {(line["path"], line["offset"], line["rule"]): line for line in scan.lines([directory], jobs=os.cpu_count() or 1)}
+        found = {(line["path"], line["raw_offset"], line["rule"]): line for line in scan.lines([directory], jobs=os.cpu_count() or 1)}
         for line in found.values():
             name, origin = origins[line["path"]]
             there = around(line["path"], line)

@@ -148,7 +148,7 @@ def main():
         for locale in locales:
             values, refused = drawn(kind, locale, count, options.seed)
             texts = [(place, form, make(kind.word, form)) for value in values for form in kind.forms(value)
-                     for place, make in PLACES.items() if place != "URL" or urllib.parse.quote(form) == form]
+                     for place, make in PLACES.items()]
             found = scan.findings([text for _, _, text in texts], kind.sensors)
             missed = [(place, text) for (place, form, text), hits in zip(texts, found) if not covers(hits, form, text)]
             share = 1 - len(missed) / len(texts) if texts else 0
@@ -160,7 +160,9 @@ def main():
 
 
 def covers(hits, form, text):
-    start = len(text[:text.index(form)].encode())
+    """Where it is escaped a finding is of as many bytes as it has without."""
+    written = form if form in text else urllib.parse.quote(form)
+    start = len(text[:text.index(written)].encode())
     return any(hit.start <= start and hit.end >= start + len(form.encode()) for hit in hits)
 
 

@@ -57,6 +57,6 @@ def findings(texts, sensors=(), config=None, gap=GAP):
                 found.append([])
                 offset += len(data)
         for line in lines([path], sensors, config):
-            at = bisect.bisect_right(offsets, line["offset"]) - 1
-            found[at].append(Finding(line, line["offset"] - offsets[at]))
+            at = bisect.bisect_right(offsets, line["raw_offset"]) - 1
+            found[at].append(Finding(line, line["raw_offset"] - offsets[at]))
     return found
