@@ -70,9 +70,9 @@ static int may_escape(const uint8_t *bytes, uintptr_t count, unsigned signs) {
     return is_hex(bytes[1]) && (count < 3 || is_hex(bytes[2]));
 }
 
-// One byte after the other, from `at` on. `run`: digits right before; answers how many there are at the end.
-static uintptr_t plain_survey(const uint8_t *bytes, uintptr_t count, uintptr_t at, uintptr_t *run, unsigned asked, unsigned *signs) {
-    uintptr_t length = *run;
+// One byte after the other, from `at` on. `length`: digits right before, at most 16.
+static uintptr_t plain_survey(
+    const uint8_t *bytes, uintptr_t count, uintptr_t at, uintptr_t length, unsigned asked, unsigned *signs) {
     for (; at < count; at++) {
         uint8_t byte = bytes[at];
         if (may_escape(bytes + at, count - at, asked)) {
@@ -83,7 +83,6 @@ static uintptr_t plain_survey(const uint8_t *bytes, uintptr_t count, uintptr_t a
         if (length == least) *signs |= WEIR_SIGN_RUN | WEIR_SIGN_HEX;
         if (byte == 0) *signs |= at < 2 || bytes[at - 2] == 0 ? WEIR_SIGN_ZERO | WEIR_SIGN_WIDE : WEIR_SIGN_ZERO;
     }
-    *run = length;
     return at;
 }
 
@@ -149,36 +148,47 @@ WIDE inline uint32_t escapes(__m256i v) {
         (equal(v, '\\') & (with(second, BEHIND_BACKSLASH) >> 1 | last));
 }
 
-WIDE uintptr_t wide_survey(const uint8_t *bytes, uintptr_t count, uintptr_t *run, unsigned asked, unsigned *signs) {
+WIDE uintptr_t wide_survey(const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs) {
     const __m256i low = _mm256_setr_epi8(LOW, LOW), high = _mm256_setr_epi8(HIGH, HIGH);
-    uint64_t digits = 0, zeros = 0, anyZero = 0, anyWide = 0;
-    uintptr_t at = 0, place = count;
+    const __m256i first = _mm256_set1_epi8((char)0xe0), plus = _mm256_set1_epi8(asked & WEIR_SIGN_PLUS ? '+' : -1);
+    uintptr_t at = 0;
+    uint64_t digits = 0;
     for (; at + 32 <= count; at += 32) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(bytes + at)), class = classes(v, low, high);
         digits = digits >> 32 | (uint64_t)with(class, 31) << 32;
         if (sixteen(digits)) {
             *signs |= WEIR_SIGN_RUN | (at == 0 || sixteen(hex_digits(bytes + at - 32)) ? WEIR_SIGN_HEX : 0);
         }
-        zeros = zeros >> 32 | (uint64_t)equal(v, 0) << 32;
-        anyZero |= zeros;
-        anyWide |= zeros & zeros >> 2 & zeros >> 4 & zeros >> 6;
-        uint32_t firsts = asked ? with(class, 32 | 64 | 128) : 0;
-        if (firsts) firsts = escapes(v);
-        if (asked & WEIR_SIGN_PLUS) firsts |= equal(v, '+');
-        for (; firsts; firsts &= firsts - 1) {
-            place = at + (uintptr_t)__builtin_ctz(firsts);
-            if (may_escape(bytes + place, count - place, asked)) goto found;
+        __m256i zeros = _mm256_cmpeq_epi8(v, _mm256_setzero_si256());
+        if (!_mm256_testz_si256(zeros, zeros)) {
+            // Of seven four lie in one half.
+            __m256i wide = _mm256_and_si256(zeros, _mm256_srli_si256(zeros, 2));
+            wide = _mm256_and_si256(wide, _mm256_srli_si256(wide, 4));
+            *signs |= _mm256_testz_si256(wide, wide) ? WEIR_SIGN_ZERO : WEIR_SIGN_ZERO | WEIR_SIGN_WIDE;
+        }
+        if (!asked) continue;
+        __m256i pluses = _mm256_cmpeq_epi8(v, plus);
+        if (_mm256_testz_si256(class, first) && _mm256_testz_si256(pluses, pluses)) continue;
+        for (uint32_t may = escapes(v) | (uint32_t)_mm256_movemask_epi8(pluses); may; may &= may - 1) {
+            uintptr_t place = at + (uintptr_t)__builtin_ctz(may);
+            if (may_escape(bytes + place, count - place, asked)) return place;
         }
     }
-    place = at;
-    *run = ~digits == 0 ? 64 : (uintptr_t)__builtin_clzll(~digits);
-    if (*run >= least) *signs |= WEIR_SIGN_RUN | WEIR_SIGN_HEX;
-found:
-    if (anyZero) *signs |= WEIR_SIGN_ZERO;
-    if (anyWide) *signs |= WEIR_SIGN_WIDE;
-    return place;
+    return at;
 }
 #endif
+
+uintptr_t weir_survey(const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs) {
+    uintptr_t at = 0, run = 0;
+    *signs = 0;
+#if defined(__x86_64__)
+    if (count >= 32 && __builtin_cpu_supports("avx2")) at = wide_survey(bytes, count, asked, signs);
+#endif
+    for (; run < at && run < least && weir_base64_values[bytes[at - run - 1]] != 255;) run++;
+    // What comes may be of a run of the other kind.
+    if (run == least && at < count) *signs |= WEIR_SIGN_RUN | WEIR_SIGN_HEX;
+    return plain_survey(bytes, count, at, run, asked, signs);
+}
 
 #if defined(__x86_64__)
 // Digits of base64 to bytes, 32 to 24 at once: answers how many quads. Writes eight bytes more than it answers for.
@@ -224,15 +234,6 @@ uintptr_t weir_base64_quads(const uint8_t *bytes, uintptr_t count, uint8_t *outp
         output[quads * 3 + 2] = (uint8_t)(c << 6 | d);
     }
     return quads;
-}
-
-uintptr_t weir_survey(const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs) {
-    uintptr_t at = 0, run = 0;
-    *signs = 0;
-#if defined(__x86_64__)
-    if (count >= 32 && __builtin_cpu_supports("avx2")) at = wide_survey(bytes, count, &run, asked, signs);
-#endif
-    return plain_survey(bytes, count, at, &run, asked, signs);
 }
 
 // Whether so many bytes are of text; `others`: those that are not of ASCII.

@@ -309,7 +309,7 @@ final class Stream: Text {
                 before: start, after: window.count - end, context: context, subject: subject,
                 place: valueFrom + offset, reach: end - start, offset: valueFrom + offset,
                 rawOffset: origin(of: offset), labels: chain, isInView: false,
-                redactable: isOnWire(offset, end - start), confidence: confidence))
+                redactable: isOnWire(offset, end - start), confidence: confidence), runs: [])
         switch outcome {
         case .pass: break
         case .deny: deny(from: offset)

@@ -12,17 +12,18 @@ extension Stream {
         return made
     }
 
-    /// Where a pattern has matched, which a view may find once more.
+    /// Where a pattern has matched, which a view may find once more, in what was decoded out of such runs.
     struct Told: Hashable {
         var reader: Int
         var from: UInt64
         var count: Int
+        var runs: [String]
     }
 
-    /// A match in what was decoded out of these places of the value, through these decodings.
+    /// A match in what was decoded out of these places of the value, through these decodings, some of which are of runs.
     func matched(
         _ index: Int, _ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ places: Range<UInt64>,
-        _ decodings: [String], _ confidence: Confidence
+        _ decodings: [String], runs: [String], _ confidence: Confidence
     ) {
         // Of rows are only those values that the text has as they are.
         if owner.isOfRow(index) { return }
@@ -33,14 +34,15 @@ extension Stream {
                 reader: index, bytes: bytes, before: 0, after: 0, context: context, subject: subject,
                 place: valueFrom + places.lowerBound, reach: places.count, offset: offset,
                 rawOffset: origin(of: places.lowerBound), labels: chain + decodings, isInView: true, redactable: false,
-                confidence: confidence))
+                confidence: confidence), runs: runs)
         if case .deny = outcome { deny(from: places.lowerBound) }
     }
 
     /// One match may be found in a text and in views of it: it is told once, with the fewest decodings.
-    func told(_ match: Inspection.Match) -> Inspection.Outcome {
-        if branches == nil { return owner.found(match, &rows) }
-        let place = Told(reader: match.reader, from: match.place, count: match.reach)
+    func told(_ match: Inspection.Match, runs: [String]) -> Inspection.Outcome {
+        // What the value has while no view of it is read is behind all that any will read.
+        if !match.isInView, !(branches?.isWatching ?? false) { return owner.found(match, &rows) }
+        let place = Told(reader: match.reader, from: match.place, count: match.reach, runs: runs)
         guard let known = told[place], known != match.labels else {
             told[place] = match.labels
             return owner.found(match, &rows)

@@ -102,7 +102,7 @@ static int survey_agrees(const uint8_t *bytes, uint32_t length, unsigned asked) 
         if (bytes[at] == 0) seen |= WEIR_SIGN_ZERO;
         zeros = 0;
         for (uint32_t place = at; place < end && bytes[place] == 0; place += 2) zeros++;
-        if (zeros >= 4) seen |= WEIR_SIGN_WIDE;
+        if (zeros >= 7) seen |= WEIR_SIGN_WIDE;
     }
     return (seen & ~signs) == 0 && (end == length || weir_survey(bytes + end, length - end, asked, &signs) == 0);
 }

@@ -8,8 +8,8 @@ extern const uint8_t weir_hex_values[256];
 static inline const uint8_t *weir_base64_digits(void) { return weir_base64_values; }
 static inline const uint8_t *weir_hex_digits(void) { return weir_hex_values; }
 
-// Signs of an encoding: 16 digits of base64 together, which may be hexadecimal; what may be an escape, or `+`; a NUL, and NULs
-// two bytes apart as UTF-16 has them. Where a bit is not set there is none.
+// Signs of an encoding: 16 digits of base64 together, which may be hexadecimal; what may be an escape, or `+`; a NUL, and seven
+// of them two bytes apart as eight characters of UTF-16 have them. Where a bit is not set there is none.
 enum {
     WEIR_SIGN_RUN = 1,
     WEIR_SIGN_HEX = 2,

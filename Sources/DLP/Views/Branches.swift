@@ -50,7 +50,7 @@ final class Branches {
     private var unread = 0
     private var unreadFrom: UInt64 = .max
     /// Views of escapes are read.
-    private var isWatching: Bool { escapes.contains(where: \.isActive) }
+    var isWatching: Bool { escapes.contains(where: \.isActive) }
 
     /// `outer`: the view that the text is; none: the value itself.
     init(_ stream: Stream, in outer: View?) {

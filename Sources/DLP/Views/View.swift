@@ -206,10 +206,12 @@ final class View: Text {
         guard isDecoded(from: from - min(from, 1), to: to + 1) else { return }
         stream.matched(
             index, UnsafeRawBufferPointer(start: window.base + start, count: end - start), at: offset(of: from),
-            valuePlace(of: from)..<max(valuePlace(of: from), valuePlace(of: to - 1)) + 1, labels, confidence)
+            valuePlace(of: from)..<max(valuePlace(of: from), valuePlace(of: to - 1)) + 1, labels, runs: runs, confidence
+        )
     }
 
     private var labels: [String] { (outer?.labels ?? []) + [label] }
+    private var runs: [String] { (outer?.runs ?? []) + (kind == .run ? [label] : []) }
 
     // MARK: Two texts that are the same so far
 
