@@ -138,8 +138,10 @@ WIDE uint64_t hex_digits(const uint8_t *bytes) {
     return with(classes(first, low, high), 3) | (uint64_t)with(classes(second, low, high), 3) << 32;
 }
 
-// Which may be escapes by what stands behind them; behind the last of them anything may.
-WIDE inline uint32_t escapes(__m256i v) {
+// Which of 32 bytes may be escapes by what stands behind them; behind the last of them anything may. Out of the way of the pass,
+// which needs the registers.
+WIDE __attribute__((noinline)) uint32_t escapes(const uint8_t *bytes) {
+    __m256i v = _mm256_loadu_si256((const __m256i *)bytes);
     const __m256i low = _mm256_setr_epi8(SECOND_LOW, SECOND_LOW), high = _mm256_setr_epi8(SECOND_HIGH, SECOND_HIGH);
     const uint32_t last = 1u << 31;
     __m256i second = classes(v, low, high);
@@ -148,33 +150,58 @@ WIDE inline uint32_t escapes(__m256i v) {
         (equal(v, '\\') & (with(second, BEHIND_BACKSLASH) >> 1 | last));
 }
 
-WIDE uintptr_t wide_survey(const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs) {
+// Whether there are NULs as UTF-16 has them.
+WIDE int has_wide(const uint8_t *bytes, uintptr_t count) {
+    for (uintptr_t at = 0; at + 32 <= count; at += 32) {
+        __m256i zeros = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(bytes + at)), _mm256_setzero_si256());
+        // Of seven four lie in one half.
+        __m256i wide = _mm256_and_si256(zeros, _mm256_srli_si256(zeros, 2));
+        wide = _mm256_and_si256(wide, _mm256_srli_si256(wide, 4));
+        if (!_mm256_testz_si256(wide, wide)) return 1;
+    }
+    return 0;
+}
+
+// `asked` is known to the compiler, so that nobody pays for what is not.
+__attribute__((target("avx2"), always_inline)) static inline uintptr_t wide_survey(
+    const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs) {
     const __m256i low = _mm256_setr_epi8(LOW, LOW), high = _mm256_setr_epi8(HIGH, HIGH);
-    const __m256i first = _mm256_set1_epi8((char)0xe0), plus = _mm256_set1_epi8(asked & WEIR_SIGN_PLUS ? '+' : -1);
+    const __m256i first = _mm256_set1_epi8((char)0xe0), plus = _mm256_set1_epi8('+');
+    __m256i least_bytes = _mm256_set1_epi8(-1);
     uintptr_t at = 0;
     uint64_t digits = 0;
     for (; at + 32 <= count; at += 32) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(bytes + at)), class = classes(v, low, high);
+        least_bytes = _mm256_min_epu8(least_bytes, v);
         digits = digits >> 32 | (uint64_t)with(class, 31) << 32;
         if (sixteen(digits)) {
             *signs |= WEIR_SIGN_RUN | (at == 0 || sixteen(hex_digits(bytes + at - 32)) ? WEIR_SIGN_HEX : 0);
         }
-        __m256i zeros = _mm256_cmpeq_epi8(v, _mm256_setzero_si256());
-        if (!_mm256_testz_si256(zeros, zeros)) {
-            // Of seven four lie in one half.
-            __m256i wide = _mm256_and_si256(zeros, _mm256_srli_si256(zeros, 2));
-            wide = _mm256_and_si256(wide, _mm256_srli_si256(wide, 4));
-            *signs |= _mm256_testz_si256(wide, wide) ? WEIR_SIGN_ZERO : WEIR_SIGN_ZERO | WEIR_SIGN_WIDE;
-        }
         if (!asked) continue;
         __m256i pluses = _mm256_cmpeq_epi8(v, plus);
-        if (_mm256_testz_si256(class, first) && _mm256_testz_si256(pluses, pluses)) continue;
-        for (uint32_t may = escapes(v) | (uint32_t)_mm256_movemask_epi8(pluses); may; may &= may - 1) {
+        const int has_plus = asked & WEIR_SIGN_PLUS && !_mm256_testz_si256(pluses, pluses);
+        if (__builtin_expect(_mm256_testz_si256(class, first) && !has_plus, 1)) continue;
+        uint32_t may = escapes(bytes + at);
+        if (has_plus) may |= (uint32_t)_mm256_movemask_epi8(pluses);
+        for (; may; may &= may - 1) {
             uintptr_t place = at + (uintptr_t)__builtin_ctz(may);
-            if (may_escape(bytes + place, count - place, asked)) return place;
+            if (may_escape(bytes + place, count - place, asked)) {
+                at = place;
+                goto found;
+            }
         }
     }
+found:
+    least_bytes = _mm256_cmpeq_epi8(least_bytes, _mm256_setzero_si256());
+    if (!_mm256_testz_si256(least_bytes, least_bytes)) {
+        *signs |= has_wide(bytes, count) ? WEIR_SIGN_ZERO | WEIR_SIGN_WIDE : WEIR_SIGN_ZERO;
+    }
     return at;
+}
+
+WIDE uintptr_t survey(const uint8_t *bytes, uintptr_t count, unsigned asked, unsigned *signs) {
+    if (asked == WEIR_SIGN_ESCAPE) return wide_survey(bytes, count, WEIR_SIGN_ESCAPE, signs);
+    return asked ? wide_survey(bytes, count, asked, signs) : wide_survey(bytes, count, 0, signs);
 }
 #endif
 
@@ -182,7 +209,7 @@ uintptr_t weir_survey(const uint8_t *bytes, uintptr_t count, unsigned asked, uns
     uintptr_t at = 0, run = 0;
     *signs = 0;
 #if defined(__x86_64__)
-    if (count >= 32 && __builtin_cpu_supports("avx2")) at = wide_survey(bytes, count, asked, signs);
+    if (count >= 32 && __builtin_cpu_supports("avx2")) at = survey(bytes, count, asked, signs);
 #endif
     for (; run < at && run < least && weir_base64_values[bytes[at - run - 1]] != 255;) run++;
     // What comes may be of a run of the other kind.

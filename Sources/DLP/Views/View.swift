@@ -80,6 +80,8 @@ final class View: Text {
     }
 
     func reset() {
+        // Most values have nothing for it.
+        if branches == nil, decoded.bytes.capacity == 0 { return }
         branches = nil
         decoded = Decoded()
     }
