@@ -114,7 +114,7 @@ final class Branches {
             if !isWatching {
                 signs = ViewSigns(of: all, at, &end, upTo: asked)
                 if end < limit, at >= busyTo, end - at <= Self.busyBytes, canPass(text) {
-                    let idleEnd = idleEnd(window, end, limit, &signs, text.list, asked)
+                    let idleEnd = uncut(all, at, idleEnd(window, end, limit, &signs, text.list, asked))
                     let passed = idleEnd > end ? pass(window, at, idleEnd, signs, text) : at
                     busyTo = passed == idleEnd ? at : min(passed + Self.busyBytes, max(idleEnd, end))
                     if passed > at {
@@ -155,7 +155,7 @@ final class Branches {
         var (end, at) = (end, end)
         while at > from, end - at < Surroundings.escapeBytesMax {
             at -= 1
-            let kind = EscapeKind(first: bytes[at])
+            let kind = EscapeKind(rawValue: bytes[at])
             if kind?.read(UnsafeRawBufferPointer(rebasing: bytes[at..<end])) == .open { end = at }
         }
         return end
@@ -179,7 +179,7 @@ final class Branches {
         var at = from
         while at < limit {
             let first = window.base[at]
-            let kind = escapes.first { $0.kind.first == first } ?? escapes[0]
+            let kind = escapes.first { $0.kind.rawValue == first } ?? escapes[0]
             if !kind.isIdle(window, at: at, list, stream.owner.search, form) { return at }
             idlePlaces.append(at)
             var end = limit

@@ -133,7 +133,7 @@ final class EscapeBranch {
         func find(_ byte: UInt8, _ from: Int, _ end: Int) -> Int? {
             memchr(base + from, Int32(byte), end - from).map { UnsafeRawPointer($0) - base }
         }
-        let first = find(kind.first, from, bytes.count)
+        let first = find(kind.rawValue, from, bytes.count)
         guard kind == .percent, let valuesFrom = form.valuesFrom else { return first }
         let begin = max(from, Int(clamping: valuesFrom - min(valuesFrom, offset)))
         let end = first ?? bytes.count
@@ -143,7 +143,7 @@ final class EscapeBranch {
     /// Only what was itself decoded is an escape within a view of others: all else the text around it tells.
     private func read(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ offset: UInt64) -> Escape {
         let escape: Escape =
-            bytes[at] == kind.first
+            bytes[at] == kind.rawValue
             ? kind.read(UnsafeRawBufferPointer(rebasing: bytes[at...])) : .byte(UInt8(ascii: " "), length: 1)
         let length: Int
         switch escape {

@@ -15,16 +15,16 @@ enum Escape: Equatable {
     }
 }
 
-/// The ways in which single characters are written within a text.
-enum EscapeKind: CaseIterable {
-    /// RFC 3986 section 2.1, and in forms `+` for a space.
-    case percent
-    /// Of strings in JSON (RFC 8259 section 7), and in JavaScript.
-    case json
-    /// Of XML and HTML.
-    case entity
-    /// RFC 2045 section 6.7.
-    case quotedPrintable
+/// The ways in which single characters are written within a text, each by the byte with which it begins.
+enum EscapeKind: UInt8, CaseIterable {
+    /// `%`: RFC 3986 section 2.1, and in forms `+` for a space.
+    case percent = 0x25
+    /// The backslash of strings in JSON (RFC 8259 section 7), and in JavaScript.
+    case json = 0x5c
+    /// `&` of XML and HTML.
+    case entity = 0x26
+    /// `=`: RFC 2045 section 6.7.
+    case quotedPrintable = 0x3d
 
     var label: String {
         switch self {
@@ -35,27 +35,7 @@ enum EscapeKind: CaseIterable {
         }
     }
 
-    /// With which all begin.
-    var first: UInt8 {
-        switch self {
-        case .percent: UInt8(ascii: "%")
-        case .json: UInt8(ascii: "\\")
-        case .entity: UInt8(ascii: "&")
-        case .quotedPrintable: UInt8(ascii: "=")
-        }
-    }
-
-    init?(first: UInt8) {
-        switch first {
-        case UInt8(ascii: "%"): self = .percent
-        case UInt8(ascii: "\\"): self = .json
-        case UInt8(ascii: "&"): self = .entity
-        case UInt8(ascii: "="): self = .quotedPrintable
-        default: return nil
-        }
-    }
-
-    /// What these bytes, which begin with `first`, begin with. Longer than 12 bytes none is.
+    /// What these bytes, which begin with that one, begin with. Longer than 12 bytes none is.
     func read(_ bytes: UnsafeRawBufferPointer) -> Escape {
         switch self {
         case .percent: Self.hex(bytes, from: 1, digits: 2) { .byte(UInt8(truncatingIfNeeded: $0), length: 3) }

@@ -7,7 +7,7 @@ import Glibc
 /// that costs far less than to read a view of the text.
 struct Surroundings {
     private let bytes: UnsafeMutablePointer<UInt8>
-    /// By byte, whether it was decoded.
+    /// By byte, whether it was decoded, or stands behind what was left out.
     private let marks: UnsafeMutablePointer<UInt8>
     private var count = 0
     /// Behind the last byte that was.
@@ -92,6 +92,8 @@ struct Surroundings {
                 for byte in Escape.utf8(value) { append(decoded: byte) }
                 at += length
             case .nothing(let length):
+                // What stands on both sides may be one escape together.
+                marks[count] = 1
                 at += length
             }
             (end, decodedEnd) = (at, count)
