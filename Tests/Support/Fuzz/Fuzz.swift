@@ -17,6 +17,15 @@ public struct Twice {
         precondition(whole.verdict == pieces.verdict, "the verdict depends on the cut")
         precondition(whole.uninspectable == pieces.uninspectable, "outcomes depend on the cut")
     }
+
+    /// Of what was released nothing was of a denied match. Of codings and containers it is not known how much a receiver
+    /// could read.
+    public func heldBack(_ released: UInt64) {
+        let views: Set = ["base64", "hex", "utf-16", "percent", "json", "entity", "quoted-printable"]
+        for finding in pieces.findings where finding.action == .deny && views.isSuperset(of: finding.decoded) {
+            precondition(released <= finding.rawOffset, "bytes of a denied match were released")
+        }
+    }
 }
 
 /// A profile for each action, of sensors with one rule of these expressions each, all of which must hold. Empty where they are
